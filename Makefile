@@ -1,0 +1,53 @@
+# The two commands of the README are `make demo` and `make test`; both install what they need into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# python3-venv is not on every Debian: a venv without pip, filled by the pip outside, needs nothing more.
+.venv/bin/python:
+	$(PYTHON) -m venv --without-pip .venv
+
+.venv/.run: requirements.lock pyproject.toml | .venv/bin/python
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: requirements-dev.lock .venv/.run
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+install: .venv/.run  ## install into .venv
+
+demo: .venv/.run  ## a sample week, from stories to inbox, in ./demo
+	$(BIN)/digest demo
+
+test: .venv/.dev  ## all tests
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+
+check: .venv/.dev  ## ruff, mypy, import contracts, documentation
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m docs.reference --check
+
+docs: .venv/.dev  ## write the reference from the code
+	$(BIN)/python -m docs.reference
+
+bench: .venv/.dev  ## measure: ratios within one run
+	$(BIN)/python -m benchmarks
+
+lock: .venv/.dev  ## pin every dependency with its hashes (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--group build pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--group build --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+
+clean:  ## remove what was made here
+	rm -rf .venv demo dist build .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+.PHONY: help install demo test check docs bench lock clean

@@ -1,0 +1,363 @@
+"""Every table of the product, in one MetaData with those of `subscribers`.
+
+Times are whole Unix seconds in UTC (`Instant`); local dates are ISO text. What the schema promises is written
+as constraints with names, so that an error can say which promise was about to be broken.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
+
+import subscribers
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+class Instant(sa.TypeDecorator[dt.datetime]):
+    """An aware datetime kept as whole Unix seconds: the same on both databases, and cheap to compare."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> int | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        return int(value.timestamp())
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> dt.datetime | None:  # noqa: ARG002
+        return None if value is None else dt.datetime.fromtimestamp(value, dt.UTC)
+
+
+def _id() -> Column[int]:
+    return Column("id", ID, primary_key=True, autoincrement=True)
+
+
+def _one_of(column: str, values: str) -> sa.CheckConstraint:
+    return sa.CheckConstraint(f"{column} IN ({', '.join(repr(v) for v in values.split())})", name=column)
+
+
+# --- this installation ----------------------------------------------------------------------------------------
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("one", sa.Integer, primary_key=True),
+    Column("id", sa.Text, nullable=False),  # answered at the public URL
+    Column("created", Instant, nullable=False),
+    # Rises with every sending step; a copy beside the keys shows when the store went back in time.
+    Column("generation", sa.BigInteger, nullable=False, server_default="0"),
+    sa.CheckConstraint("one = 1", name="one"),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", sa.Text, primary_key=True),
+    Column("owner", sa.Text, nullable=False),
+    Column("epoch", sa.BigInteger, nullable=False),
+    Column("until", Instant, nullable=False),
+)
+
+event = Table(  # who did what: the audit trail
+    "event",
+    metadata,
+    _id(),
+    Column("at", Instant, nullable=False),
+    Column("actor", sa.Text, nullable=False),
+    Column("action", sa.Text, nullable=False),
+    Column("subject", sa.Text, nullable=False, server_default=""),
+    Column("detail", sa.JSON, nullable=False),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    _id(),
+    Column("key", sa.Text, nullable=False),
+    Column("message", sa.Text, nullable=False),
+    Column("raised", Instant, nullable=False),
+    Column("told", Instant),
+    Column("settled", Instant),
+)
+Index(
+    "uq_alert_open",
+    alert.c.key,
+    unique=True,
+    sqlite_where=alert.c.settled.is_(None),
+    postgresql_where=alert.c.settled.is_(None),
+)
+
+# --- stories and signals --------------------------------------------------------------------------------------
+
+source = Table(
+    "source",
+    metadata,
+    _id(),
+    Column("name", sa.Text, nullable=False, unique=True),
+    Column("last_poll", Instant),
+    Column("last_success", Instant),
+    Column("last_error", sa.Text, nullable=False, server_default=""),
+    Column("etag", sa.Text, nullable=False, server_default=""),
+    Column("modified", sa.Text, nullable=False, server_default=""),
+)
+
+story = Table(
+    "story",
+    metadata,
+    _id(),
+    Column("url", sa.Text, nullable=False),
+    Column("title", sa.Text, nullable=False),
+    Column("standfirst", sa.Text, nullable=False, server_default=""),
+    Column("body", sa.Text, nullable=False, server_default=""),
+    Column("author", sa.Text, nullable=False, server_default=""),
+    Column("section", sa.Text, nullable=False, server_default=""),
+    Column("language", sa.Text, nullable=False, server_default=""),
+    Column("picture", sa.JSON),
+    Column("related", sa.JSON, nullable=False),
+    Column("kind", sa.Text, nullable=False),
+    Column("full_text", sa.Boolean, nullable=False),
+    Column("published", Instant),
+    Column("updated", Instant),
+    Column("first_seen", Instant, nullable=False),
+    Column("withdrawn", Instant),
+    Column("date", Instant, nullable=False, index=True),  # published, else first seen: decides its window
+    _one_of("kind", "article live gallery video sponsored"),
+)
+Index("ix_story_url", story.c.url)
+
+story_name = Table(  # under which names sources know a story
+    "story_name",
+    metadata,
+    Column("source", ID, ForeignKey("source.id"), primary_key=True),
+    Column("external_id", sa.Text, primary_key=True),
+    Column("story", ID, ForeignKey("story.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+Index("ix_story_name_external_id", story_name.c.external_id)
+
+story_version = Table(  # headings that were changed after publication
+    "story_version",
+    metadata,
+    _id(),
+    Column("story", ID, ForeignKey("story.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("until", Instant, nullable=False),
+    Column("title", sa.Text, nullable=False),
+    Column("standfirst", sa.Text, nullable=False, server_default=""),
+)
+
+metric = Table(
+    "metric",
+    metadata,
+    _id(),
+    Column("name", sa.Text, nullable=False, unique=True),
+    Column("kind", sa.Text, nullable=False),
+    Column("distinct", sa.Boolean, nullable=False),
+    Column("bucket", sa.Integer),  # seconds
+    _one_of("kind", "count total"),
+)
+
+observation = Table(
+    "observation",
+    metadata,
+    Column("metric", ID, ForeignKey("metric.id"), primary_key=True),
+    Column("story", ID, ForeignKey("story.id", ondelete="CASCADE"), primary_key=True),
+    Column("source", ID, ForeignKey("source.id"), primary_key=True),
+    Column("at", Instant, primary_key=True),
+    Column("value", sa.Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# --- editions -------------------------------------------------------------------------------------------------
+
+newsletter = Table(
+    "newsletter",
+    metadata,
+    Column("slug", sa.Text, primary_key=True),
+    Column("since", Instant, nullable=False),  # periods built before this are nobody's promise
+    Column("last_number", sa.Integer, nullable=False, server_default="0"),
+)
+
+edition = Table(
+    "edition",
+    metadata,
+    _id(),
+    Column("newsletter", sa.Text, ForeignKey("newsletter.slug"), nullable=False),
+    Column("number", sa.Integer, nullable=False),
+    Column("start_date", sa.Text, nullable=False),  # local date of the window's start
+    Column("window_start", Instant, nullable=False),
+    Column("window_end", Instant, nullable=False),
+    Column("build_at", Instant, nullable=False),
+    Column("lock_at", Instant, nullable=False),
+    Column("send_at", Instant, nullable=False),
+    Column("state", sa.Text, nullable=False),
+    Column("held", sa.Text, nullable=False, server_default=""),
+    Column("paused", sa.Text, nullable=False, server_default=""),
+    Column("created", Instant, nullable=False),
+    Column("date", Instant),
+    Column("subject", sa.Text, nullable=False, server_default=""),
+    Column("preheader", sa.Text, nullable=False, server_default=""),
+    Column("intro", sa.Text, nullable=False, server_default=""),
+    Column("sender", sa.JSON),
+    Column("policy", sa.JSON),  # approval, lateness and uncertain policy as they were at the build
+    Column("metric", sa.Text, nullable=False, server_default=""),
+    Column("key_id", sa.Integer, nullable=False, server_default="0"),
+    Column("choices", sa.JSON),  # the editor's pins and exclusions
+    Column("hash", sa.Text, nullable=False, server_default=""),
+    Column("approved_hash", sa.Text, nullable=False, server_default=""),
+    Column("approved_by", sa.Text, nullable=False, server_default=""),
+    Column("approved", Instant),
+    Column("told", Instant),  # when editors were told that the draft is ready
+    Column("fanned_to", sa.BigInteger, nullable=False, server_default="0"),  # last subscription in the ledger
+    Column("started", Instant),
+    Column("finished", Instant),
+    Column("left_out", sa.JSON),
+    _one_of("state", "draft approved fanning sending finished skipped cancelled failed"),
+    sa.CheckConstraint("window_start < window_end", name="window"),
+)
+Index(
+    "uq_edition_period",
+    edition.c.newsletter,
+    edition.c.start_date,
+    unique=True,
+    sqlite_where=edition.c.state != "cancelled",
+    postgresql_where=edition.c.state != "cancelled",
+)
+Index("ix_edition_state", edition.c.state)
+
+edition_story = Table(
+    "edition_story",
+    metadata,
+    Column("edition", ID, ForeignKey("edition.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", sa.Integer, primary_key=True),
+    Column("story", ID, ForeignKey("story.id"), nullable=False),
+    Column("content", sa.JSON, nullable=False),  # the story as frozen, its reasons, score and folded ones
+    UniqueConstraint("edition", "story"),
+)
+
+variant = Table(
+    "variant",
+    metadata,
+    Column("edition", ID, ForeignKey("edition.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", sa.Text, primary_key=True),
+    Column("subject", sa.Text, nullable=False),
+    Column("html", sa.Text, nullable=False),
+    Column("text", sa.Text, nullable=False),
+    Column("nonce", sa.Text, nullable=False),
+)
+
+template_copy = Table(  # template bytes, frozen by content
+    "template_copy",
+    metadata,
+    Column("edition", ID, ForeignKey("edition.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", sa.Text, primary_key=True),
+    Column("content", sa.Text, nullable=False),
+)
+
+media = Table(  # pictures, frozen by content
+    "media",
+    metadata,
+    Column("hash", sa.Text, primary_key=True),
+    Column("media_type", sa.Text, nullable=False),
+    Column("content", sa.LargeBinary, nullable=False),
+)
+
+edition_media = Table(
+    "edition_media",
+    metadata,
+    Column("edition", ID, ForeignKey("edition.id", ondelete="CASCADE"), primary_key=True),
+    Column("hash", sa.Text, ForeignKey("media.hash"), primary_key=True),
+)
+
+story_use = Table(  # a newsletter never shows a story twice
+    "story_use",
+    metadata,
+    Column("newsletter", sa.Text, ForeignKey("newsletter.slug"), primary_key=True),
+    Column("story", ID, ForeignKey("story.id", ondelete="CASCADE"), primary_key=True),
+    Column("edition", ID, ForeignKey("edition.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("used", sa.Boolean, nullable=False),  # false: reserved
+)
+
+held_over = Table(  # stories that an editor keeps for the next edition
+    "held_over",
+    metadata,
+    Column("newsletter", sa.Text, ForeignKey("newsletter.slug"), primary_key=True),
+    Column("story", ID, ForeignKey("story.id", ondelete="CASCADE"), primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+
+# --- subscribers: their own package defines theirs -------------------------------------------------------------
+
+people = subscribers.define_tables(metadata, identifier=ID, instant=Instant)
+
+# --- the ledger -----------------------------------------------------------------------------------------------
+
+delivery = Table(
+    "delivery",
+    metadata,
+    _id(),
+    Column("edition", ID, ForeignKey("edition.id"), nullable=False),
+    Column("subscription", ID, ForeignKey("subscription.id"), nullable=False),
+    Column("address", sa.Text, nullable=False),
+    Column("address_key", sa.Text),  # NULL: skipped, another row has this mailbox
+    Column("domain", sa.Text, nullable=False),
+    Column("name", sa.Text, nullable=False, server_default=""),
+    Column("variant", sa.Text, nullable=False),
+    Column("state", sa.Text, nullable=False),
+    Column("skip_reason", sa.Text, nullable=False, server_default=""),
+    Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    Column("next_attempt", Instant),
+    Column("owner", sa.Text),
+    Column("epoch", sa.BigInteger),
+    Column("lease_until", Instant),
+    Column("offered", Instant),
+    Column("settled", Instant),
+    Column("code", sa.Integer, nullable=False, server_default="0"),
+    Column("enhanced", sa.Text, nullable=False, server_default=""),
+    Column("reply", sa.Text, nullable=False, server_default=""),
+    UniqueConstraint("edition", "address_key"),
+    UniqueConstraint("edition", "subscription"),
+    _one_of("state", "queued claimed offered accepted deferred rejected expired uncertain skipped cancelled"),
+    sqlite_autoincrement=True,  # an id in a return path is never given out twice
+)
+Index("ix_delivery_work", delivery.c.edition, delivery.c.state, delivery.c.next_attempt, delivery.c.id)
+
+bounce = Table(
+    "bounce",
+    metadata,
+    _id(),
+    Column("delivery", ID, ForeignKey("delivery.id"), index=True),
+    Column("edition", ID, ForeignKey("edition.id"), index=True),
+    Column("address_key", sa.Text, nullable=False, index=True),
+    Column("kind", sa.Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("enhanced", sa.Text, nullable=False, server_default=""),
+    Column("reply", sa.Text, nullable=False, server_default=""),
+    Column("digest", sa.Text, nullable=False, unique=True),  # of the report: read twice, counted once
+    _one_of("kind", "hard soft"),
+)
+
+complaint = Table(
+    "complaint",
+    metadata,
+    _id(),
+    Column("delivery", ID, ForeignKey("delivery.id"), index=True),
+    Column("edition", ID, ForeignKey("edition.id"), index=True),
+    Column("address_key", sa.Text, nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("digest", sa.Text, nullable=False, unique=True),
+)

@@ -1,0 +1,32 @@
+"""What every test gets: Hypothesis without deadlines, and a rule for parts that this machine lacks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.fakes import FixedClock
+
+# Shared machines stall now and then: a deadline would fail tests for that alone.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(dt.datetime(2026, 11, 16, 8, 0, tzinfo=dt.UTC))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real inputs beside the project; skipped, visibly, where it is missing."""
+    if not REAL_DATA.is_dir():
+        pytest.skip("no folder of real inputs beside the project")
+    return REAL_DATA
