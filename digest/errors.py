@@ -4,7 +4,8 @@ Every error carries the facts (key, file, line, address, reply code) as attribut
 sentence, and names the thing to change in `hint`. The command line prints both and exits with `exit_code`;
 a traceback is shown only with ``--debug``.
 
-Exit codes: 0 done, 1 failed, 2 wrong use or configuration, 3 nothing to do or held, 4 interrupted and resumable.
+Exit codes: 0 done, 1 failed, 2 wrong use or configuration, 3 nothing to do or held, 4 interrupted and
+resumable.
 """
 
 from __future__ import annotations

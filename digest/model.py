@@ -10,9 +10,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 
-# --- time -----------------------------------------------------------------------------------------------------
+# --- time -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,7 +37,7 @@ class Window:
         return self.end.astimezone(dt.UTC) - self.start.astimezone(dt.UTC)
 
 
-# --- stories and signals --------------------------------------------------------------------------------------
+# --- stories and signals --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ class StoryDraft:
     """A story as an importer hands it over: cleaned and checked, not yet known to the store.
 
     `external_id` is the source's own name for it (a guid, a database id); `url` is absolute http(s) without
-    tracking parameters; `body` is HTML that passed nh3; `published` is None when the source gives no date, and
-    `first_seen` only when the source itself says when it first showed the story.
+    tracking parameters; `body` is HTML that passed nh3; `published` is None when the source gives no date,
+    and `first_seen` only when the source itself says when it first showed the story.
     """
 
     external_id: str
@@ -122,7 +122,7 @@ class Story:
         return self.published or self.first_seen
 
 
-class MetricKind(StrEnum):
+class MetricKind(Enum):
     count = "count"
     """Events in a bucket; the window's figure is their sum."""
     total = "total"
@@ -169,7 +169,7 @@ class Candidate:
     signals: Mapping[str, Series]
 
 
-# --- ranking --------------------------------------------------------------------------------------------------
+# --- ranking --------------------------------------------------------------------------------------
 
 
 class Order(StrEnum):
@@ -253,7 +253,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """A list with its reasons. `hold` is empty, or says why it must not be sent as it is, with the way out."""
+    """A list with its reasons. `hold` is empty, or says why it must not be sent as it is, and the way out."""
 
     window: Window
     picks: tuple[Pick, ...]
@@ -262,7 +262,7 @@ class Ranking:
     hold: str = ""
 
 
-# --- editions -------------------------------------------------------------------------------------------------
+# --- editions -------------------------------------------------------------------------------------
 
 
 class EditionState(StrEnum):
@@ -356,7 +356,7 @@ class Edition:
         return f"{self.newsletter}/{self.period.start_date.isoformat()}"
 
 
-# --- sending --------------------------------------------------------------------------------------------------
+# --- sending --------------------------------------------------------------------------------------
 
 
 class DeliveryState(StrEnum):
@@ -430,11 +430,11 @@ class Delivery:
     next_attempt: dt.datetime | None = None
 
 
-# --- slots ----------------------------------------------------------------------------------------------------
+# --- slots ----------------------------------------------------------------------------------------
 
 
 class SlotContext(StrEnum):
-    """Where in a message a per-recipient value stands; each context has its own encoder in `digest.compose`."""
+    """Where in a message a per-recipient value stands; `digest.compose` has an encoder for each."""
 
     html = "html"
     attribute = "attribute"

@@ -24,8 +24,8 @@ class Transport(Protocol):
 
     `send` may be awaited by up to `capacity` callers at once; how these share connections is the transport's
     own business (one after the other, pipelined, chunked). Its promise: every message ends in exactly one
-    outcome, and "unsent" is only said when the server cannot have taken the message. It raises `TransportError`
-    when the relay cannot be used at all, and then that message was certainly not handed over.
+    outcome, and "unsent" is only said when the server cannot have taken the message. It raises
+    `TransportError` when the relay cannot be used at all; that message was then certainly not handed over.
     """
 
     @property

@@ -52,7 +52,7 @@ def _one_of(column: str, values: str) -> sa.CheckConstraint:
     return sa.CheckConstraint(f"{column} IN ({', '.join(repr(v) for v in values.split())})", name=column)
 
 
-# --- this installation ----------------------------------------------------------------------------------------
+# --- this installation ----------------------------------------------------------------------------
 
 installation = Table(
     "installation",
@@ -103,7 +103,7 @@ Index(
     postgresql_where=alert.c.settled.is_(None),
 )
 
-# --- stories and signals --------------------------------------------------------------------------------------
+# --- stories and signals --------------------------------------------------------------------------
 
 source = Table(
     "source",
@@ -182,7 +182,7 @@ observation = Table(
     sqlite_with_rowid=False,
 )
 
-# --- editions -------------------------------------------------------------------------------------------------
+# --- editions -------------------------------------------------------------------------------------
 
 newsletter = Table(
     "newsletter",
@@ -300,11 +300,11 @@ held_over = Table(  # stories that an editor keeps for the next edition
     Column("at", Instant, nullable=False),
 )
 
-# --- subscribers: their own package defines theirs -------------------------------------------------------------
+# --- subscribers: their own package defines theirs ------------------------------------------------
 
 people = subscribers.define_tables(metadata, identifier=ID, instant=Instant)
 
-# --- the ledger -----------------------------------------------------------------------------------------------
+# --- the ledger -----------------------------------------------------------------------------------
 
 delivery = Table(
     "delivery",
