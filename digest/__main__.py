@@ -1,0 +1,5 @@
+"""``python -m digest`` is the program `digest`."""
+
+from digest.cli import main
+
+main()

@@ -1,0 +1,240 @@
+"""How commands speak: one JSON document or a table on stdout, words and progress on stderr."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# C0 without tab and newline, DEL and C1: a reply or a title must not steer the terminal.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+# --- JSON ---------------------------------------------------------------------------------------------
+
+
+def _format_duration(value: dt.timedelta) -> str:
+    from digest.config.durations import format_duration  # noqa: PLC0415 - quick start-up
+
+    return format_duration(value)
+
+
+_FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], object]], ...] = (
+    (dt.date, dt.date.isoformat),
+    (dt.timedelta, _format_duration),
+    (PurePath, str),
+    (Enum, lambda value: _plain(value.value)),
+    (float, lambda value: value if math.isfinite(value) else None),
+    (Mapping, lambda value: {str(_plain(key)): _plain(item) for key, item in value.items()}),
+    ((set, frozenset), lambda value: sorted((_plain(item) for item in value), key=str)),
+    ((list, tuple, Iterator, KeysView, ValuesView), lambda value: [_plain(item) for item in value]),
+)
+
+
+def _plain(value: object) -> object:
+    """The JSON form of a value; raises TypeError for what has none and ValueError for a time without zone."""
+    if value is None or isinstance(value, int | str):
+        return value
+    if isinstance(value, dt.datetime):
+        if value.tzinfo is None:
+            raise ValueError(f"a time without a zone cannot be printed: {value}")
+        return value.isoformat().replace("+00:00", "Z")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    for kind, convert in _FORMS:
+        if isinstance(value, kind):
+            return convert(value)
+    raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def print_json(document: object) -> None:
+    """Prints one JSON document on stdout.
+
+    Dataclasses become objects, sets sorted arrays, times ISO 8601 (UTC as ``Z``), durations "7d"; figures
+    that are not numbers become null. Keys keep their order. Falls back to escapes where stdout cannot write
+    a character.
+    """
+    plain = _plain(document)
+    text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(plain, indent=2, allow_nan=False)
+    click.echo(text)
+
+
+def json_option(function: F) -> F:
+    """Adds ``--json``, handed to the command as `as_json`."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else there."
+    )(function)
+
+
+# --- words and tables ---------------------------------------------------------------------------------
+
+
+def say(text: str) -> None:
+    """A message for people, on stderr. Control characters are dropped: it may quote a server or a story."""
+    click.echo(_CONTROL.sub("", text), err=True)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, dt.datetime):
+        return value.isoformat(sep=" ", timespec="minutes").replace("+00:00", "Z")
+    if isinstance(value, float):
+        return f"{value:,.1f}".removesuffix(".0")
+    return _CONTROL.sub("", str(value))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
+    """Prints a table on stdout; columns of figures are set right.
+
+    On a terminal it folds to the width; elsewhere every row is one line, however long.
+    """
+    from rich import box  # noqa: PLC0415 - quick start-up
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    kept = [tuple(row) for row in rows]
+    made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, heading in enumerate(columns):
+        figures = bool(kept) and all(
+            isinstance(row[index], int | float | None) and not isinstance(row[index], bool) for row in kept
+        )
+        made.add_column(heading, justify="right" if figures else "left", overflow="fold")
+    for row in kept:
+        made.add_row(*(Text(_cell(value)) for value in row))
+    console = Console(file=sys.stdout, highlight=False)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, highlight=False, width=100_000)
+    console.print(made, markup=False)
+
+
+# --- progress -----------------------------------------------------------------------------------------
+
+
+class Bar(Protocol):
+    """What `progress` yields. Calling it counts further; `note` replaces the words behind the figures."""
+
+    def __call__(self, count: int = 1, /) -> None: ...
+
+    def note(self, text: str, /) -> None: ...
+
+
+class _QuietBar:
+    def __init__(self) -> None:
+        self.done = 0
+        self.text = ""
+
+    def __call__(self, count: int = 1, /) -> None:
+        self.done += count
+
+    def note(self, text: str, /) -> None:
+        self.text = text
+
+
+class _LiveBar(_QuietBar):
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        super().__init__()
+        self._progress, self._task = progress, task
+
+    def __call__(self, count: int = 1, /) -> None:
+        super().__call__(count)
+        self._progress.advance(self._task, count)
+
+    def note(self, text: str, /) -> None:
+        super().note(text)
+        self._progress.update(self._task, note=_CONTROL.sub("", text))
+
+
+@contextmanager
+def progress(label: str, total: int | None = None) -> Iterator[Bar]:
+    """A progress bar on stderr: done of total, rate, time left, and a note.
+
+    Where stderr is no terminal it stays silent but for one closing line. `total` None: not known.
+    """
+    if not sys.stderr.isatty():
+        quiet = _QuietBar()
+        yield quiet
+        of = f" of {total:,}" if total is not None else ""
+        say(f"{label}: {quiet.done:,}{of}" + (f" ({quiet.text})" if quiet.text else ""))
+        return
+    from rich.console import Console  # noqa: PLC0415 - quick start-up
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
+    with Progress(*columns, console=Console(file=sys.stderr)) as shown:
+        yield _LiveBar(shown, shown.add_task(label, total=total, note=""))
+
+
+# --- what options take --------------------------------------------------------------------------------
+
+
+class _Time(click.ParamType[dt.datetime]):
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dt.datetime:
+        """An aware time; raises a usage error that shows the forms."""
+        if isinstance(value, dt.datetime):
+            return value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+        try:
+            moment = dt.datetime.fromisoformat(value.strip())
+        except ValueError:
+            self.fail(
+                f"{value!r} is not a time. Allowed: 2026-11-16, 2026-11-16T06:00 (UTC), "
+                "2026-11-16T06:00+01:00.",
+                param,
+                ctx,
+            )
+        return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+class _Duration(click.ParamType[dt.timedelta]):
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dt.timedelta:
+        """A duration; raises a usage error that shows the forms."""
+        from digest.config.durations import parse_duration  # noqa: PLC0415 - quick start-up
+
+        if isinstance(value, dt.timedelta):
+            return value
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+TIME = _Time()
+"""ISO 8601 date or time; UTC where no zone is stated. Becomes an aware datetime."""
+DURATION = _Duration()
+"""Such as "7d", "36h", "1d12h". Becomes a timedelta."""
