@@ -2,11 +2,14 @@
 
 Times are whole Unix seconds in UTC (`Instant`); local dates are ISO text. What the schema promises is written
 as constraints with names, so that an error can say which promise was about to be broken.
+
+After a change here: `python -m digest.store.migrations "what changed"` drafts the migration.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +28,7 @@ metadata = sa.MetaData(
 )
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+JSON = sa.JSON(none_as_null=True)  # None is NULL, not the JSON word for it
 
 
 class Instant(sa.TypeDecorator[dt.datetime]):
@@ -38,7 +42,7 @@ class Instant(sa.TypeDecorator[dt.datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a time without a zone cannot be stored")
-        return int(value.timestamp())
+        return math.floor(value.timestamp())
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> dt.datetime | None:  # noqa: ARG002
         return None if value is None else dt.datetime.fromtimestamp(value, dt.UTC)
@@ -81,8 +85,8 @@ event = Table(  # who did what: the audit trail
     Column("at", Instant, nullable=False),
     Column("actor", sa.Text, nullable=False),
     Column("action", sa.Text, nullable=False),
-    Column("subject", sa.Text, nullable=False, server_default=""),
-    Column("detail", sa.JSON, nullable=False),
+    Column("subject", sa.Text, nullable=False, server_default="", index=True),
+    Column("detail", JSON, nullable=False),
 )
 
 alert = Table(
@@ -121,6 +125,9 @@ story = Table(
     "story",
     metadata,
     _id(),
+    # Whose text this is: the source that brought it first. Others that know its URL are in story_name only.
+    Column("source", ID, ForeignKey("source.id"), nullable=False),
+    Column("external_id", sa.Text, nullable=False),
     Column("url", sa.Text, nullable=False),
     Column("title", sa.Text, nullable=False),
     Column("standfirst", sa.Text, nullable=False, server_default=""),
@@ -128,8 +135,8 @@ story = Table(
     Column("author", sa.Text, nullable=False, server_default=""),
     Column("section", sa.Text, nullable=False, server_default=""),
     Column("language", sa.Text, nullable=False, server_default=""),
-    Column("picture", sa.JSON),
-    Column("related", sa.JSON, nullable=False),
+    Column("picture", JSON),
+    Column("related", JSON, nullable=False),
     Column("kind", sa.Text, nullable=False),
     Column("full_text", sa.Boolean, nullable=False),
     Column("published", Instant),
@@ -137,11 +144,12 @@ story = Table(
     Column("first_seen", Instant, nullable=False),
     Column("withdrawn", Instant),
     Column("date", Instant, nullable=False, index=True),  # published, else first seen: decides its window
+    UniqueConstraint("source", "external_id"),
     _one_of("kind", "article live gallery video sponsored"),
 )
 Index("ix_story_url", story.c.url)
 
-story_name = Table(  # under which names sources know a story
+story_name = Table(  # under which names sources know a story, the first one among them
     "story_name",
     metadata,
     Column("source", ID, ForeignKey("source.id"), primary_key=True),
@@ -174,8 +182,8 @@ metric = Table(
 observation = Table(
     "observation",
     metadata,
-    Column("metric", ID, ForeignKey("metric.id"), primary_key=True),
     Column("story", ID, ForeignKey("story.id", ondelete="CASCADE"), primary_key=True),
+    Column("metric", ID, ForeignKey("metric.id"), primary_key=True),
     Column("source", ID, ForeignKey("source.id"), primary_key=True),
     Column("at", Instant, primary_key=True),
     Column("value", sa.Float, nullable=False),
@@ -189,6 +197,7 @@ newsletter = Table(
     metadata,
     Column("slug", sa.Text, primary_key=True),
     Column("since", Instant, nullable=False),  # periods built before this are nobody's promise
+    # The highest number that a reader has seen: never given out again, even when that edition is cancelled.
     Column("last_number", sa.Integer, nullable=False, server_default="0"),
 )
 
@@ -212,11 +221,11 @@ edition = Table(
     Column("subject", sa.Text, nullable=False, server_default=""),
     Column("preheader", sa.Text, nullable=False, server_default=""),
     Column("intro", sa.Text, nullable=False, server_default=""),
-    Column("sender", sa.JSON),
-    Column("policy", sa.JSON),  # approval, lateness and uncertain policy as they were at the build
+    Column("sender", JSON),
+    Column("policy", JSON),  # approval, lateness and uncertain policy as they were at the build
     Column("metric", sa.Text, nullable=False, server_default=""),
     Column("key_id", sa.Integer, nullable=False, server_default="0"),
-    Column("choices", sa.JSON),  # the editor's pins and exclusions
+    Column("choices", JSON),  # the editor's pins and exclusions
     Column("hash", sa.Text, nullable=False, server_default=""),
     Column("approved_hash", sa.Text, nullable=False, server_default=""),
     Column("approved_by", sa.Text, nullable=False, server_default=""),
@@ -225,7 +234,7 @@ edition = Table(
     Column("fanned_to", sa.BigInteger, nullable=False, server_default="0"),  # last subscription in the ledger
     Column("started", Instant),
     Column("finished", Instant),
-    Column("left_out", sa.JSON),
+    Column("left_out", JSON),
     _one_of("state", "draft approved fanning sending finished skipped cancelled failed"),
     sa.CheckConstraint("window_start < window_end", name="window"),
 )
@@ -237,6 +246,14 @@ Index(
     sqlite_where=edition.c.state != "cancelled",
     postgresql_where=edition.c.state != "cancelled",
 )
+Index(
+    "uq_edition_number",
+    edition.c.newsletter,
+    edition.c.number,
+    unique=True,
+    sqlite_where=edition.c.state.not_in(["cancelled", "skipped"]),
+    postgresql_where=edition.c.state.not_in(["cancelled", "skipped"]),
+)
 Index("ix_edition_state", edition.c.state)
 
 edition_story = Table(
@@ -244,8 +261,8 @@ edition_story = Table(
     metadata,
     Column("edition", ID, ForeignKey("edition.id", ondelete="CASCADE"), primary_key=True),
     Column("position", sa.Integer, primary_key=True),
-    Column("story", ID, ForeignKey("story.id"), nullable=False),
-    Column("content", sa.JSON, nullable=False),  # the story as frozen, its reasons, score and folded ones
+    Column("story", ID, ForeignKey("story.id"), nullable=False, index=True),
+    Column("content", JSON, nullable=False),  # the story as frozen, its reasons, score and folded ones
     UniqueConstraint("edition", "story"),
 )
 
@@ -292,12 +309,12 @@ story_use = Table(  # a newsletter never shows a story twice
     Column("used", sa.Boolean, nullable=False),  # false: reserved
 )
 
-held_over = Table(  # stories that an editor keeps for the next edition
+held_over = Table(  # stories kept for the next edition by an editor, or because they were too young
     "held_over",
     metadata,
     Column("newsletter", sa.Text, ForeignKey("newsletter.slug"), primary_key=True),
     Column("story", ID, ForeignKey("story.id", ondelete="CASCADE"), primary_key=True),
-    Column("at", Instant, nullable=False),
+    Column("at", Instant, nullable=False),  # may enter editions whose window starts then or later
 )
 
 # --- subscribers: their own package defines theirs ------------------------------------------------

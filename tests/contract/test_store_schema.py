@@ -1,0 +1,194 @@
+"""Upgrading from nothing gives exactly the tables of digest/store/tables.py, on both databases."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from digest.errors import StoreError, StoreVersionError
+from digest.store import Database, tables, versions
+
+VERSION_TABLE = "alembic_version"
+
+
+def shape(connection: sa.Connection) -> dict[str, Any]:
+    """Everything that the database itself knows of its tables, in a form that can be compared."""
+    inspector = sa.inspect(connection)
+    found: dict[str, Any] = {}
+    for table in inspector.get_table_names():
+        if table == VERSION_TABLE:
+            continue
+        found[table] = {
+            "columns": sorted(
+                (c["name"], str(c["type"]), c["nullable"], c["default"]) for c in inspector.get_columns(table)
+            ),
+            "key": inspector.get_pk_constraint(table)["constrained_columns"],
+            "foreign": sorted(
+                (
+                    f["name"],
+                    f["constrained_columns"],
+                    f["referred_table"],
+                    f["referred_columns"],
+                    f["options"],
+                )
+                for f in inspector.get_foreign_keys(table)
+            ),
+            "unique": sorted((u["name"], u["column_names"]) for u in inspector.get_unique_constraints(table)),
+            "checks": sorted(
+                (str(c["name"]), re.sub(r"\s+", " ", c["sqltext"]))
+                for c in inspector.get_check_constraints(table)
+            ),
+            "indexes": sorted(
+                (
+                    str(i["name"]),
+                    i["column_names"],
+                    i["unique"],
+                    {k: str(v) for k, v in i.get("dialect_options", {}).items() if k.endswith("_where")},
+                )
+                for i in inspector.get_indexes(table)
+            ),
+        }
+    if connection.dialect.name == "sqlite":
+        made = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
+        for name, sql in made:
+            if name in found:
+                found[name]["options"] = ("WITHOUT ROWID" in sql, "AUTOINCREMENT" in sql)
+    return found
+
+
+def test_upgrade_from_nothing_gives_the_tables_of_the_program(empty_url: str) -> None:
+    migrated = Database(empty_url)
+    migrated.create_or_upgrade()
+    with migrated.read() as connection:
+        upgraded = shape(connection)
+        differences = compare_metadata(MigrationContext.configure(connection), tables.metadata)
+    with migrated.write() as connection:
+        tables.metadata.drop_all(connection)
+        tables.metadata.create_all(connection)
+        made = shape(connection)
+    migrated.close()
+    assert differences == []
+    assert upgraded == made
+    # What a comparison of two empty lists would not show.
+    assert set(made) == set(tables.metadata.tables)
+    checks = {name for table in made.values() for name, _ in table["checks"]}
+    assert {"ck_edition_state", "ck_delivery_state", "ck_edition_window", "ck_installation_one"} <= checks
+    (period,) = [i for i in made["edition"]["indexes"] if i[0] == "uq_edition_period"]
+    assert period[1:3] == (["newsletter", "start_date"], True) or period[2] == 1
+    assert "cancelled" in str(period[3])
+
+
+def test_upgrade_twice_changes_nothing(empty_url: str) -> None:
+    database = Database(empty_url)
+    latest = versions.known()[-1]
+    assert database.create_or_upgrade() == (None, latest)
+    with database.read() as connection:
+        first = connection.execute(sa.select(tables.installation)).one()
+    assert database.upgrade() == (latest, latest)
+    database.check()
+    with database.read() as connection:
+        assert connection.execute(sa.select(tables.installation)).one() == first
+    database.close()
+
+
+def test_two_upgrades_at_once_do_it_once(empty_url: str) -> None:
+    Database(empty_url).create_or_upgrade() if empty_url.startswith("sqlite") else None
+    barrier = threading.Barrier(3)
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        database = Database(empty_url)
+        barrier.wait()
+        try:
+            database.create_or_upgrade()
+        except BaseException as error:  # noqa: BLE001 - shown by the assertion below
+            failures.append(error)
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    database = Database(empty_url)
+    database.check()
+    with database.read() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(tables.installation)).scalar() == 1
+    database.close()
+
+
+def test_a_database_that_was_never_set_up_is_refused_with_what_to_run(empty_url: str) -> None:
+    database = Database(empty_url)
+    with pytest.raises(StoreVersionError, match="not set up yet") as caught:
+        database.check()
+    assert "digest db upgrade" in caught.value.hint
+    assert caught.value.exit_code == 2
+    database.close()
+
+
+def test_reading_a_database_that_was_never_set_up_says_what_to_run(empty_url: str) -> None:
+    database = Database(empty_url)
+    with pytest.raises(StoreVersionError) as caught, database.read() as connection:
+        connection.execute(sa.select(tables.story.c.id))
+    assert "digest db upgrade" in caught.value.hint
+    database.close()
+
+
+def test_a_newer_database_is_refused_and_left_alone(database: Database) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    for action in (database.check, database.upgrade, database.create_or_upgrade):
+        with pytest.raises(StoreVersionError, match="newer version") as caught:
+            action()
+        assert "Update the program" in caught.value.hint
+    assert database.version() == "9999"
+
+
+def test_an_older_database_is_refused_with_what_to_run(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "known", lambda: ("0001", "0002"))
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    with pytest.raises(StoreVersionError, match=r"schema 0001.*needs 0002") as caught:
+        database.check()
+    assert "digest db upgrade" in caught.value.hint
+
+
+def test_tables_of_another_program_are_not_touched(empty_url: str) -> None:
+    database = Database(empty_url)
+    if database.file is not None:
+        database.file.touch()
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE story (plot TEXT)")
+    with pytest.raises(StoreError, match="another program"):
+        database.upgrade()
+    with database.read() as connection:
+        assert sa.inspect(connection).get_table_names() == ["story"]
+    database.close()
+
+
+def test_an_upgrade_that_fails_changes_nothing(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database(empty_url)
+    if database.file is not None:
+        database.file.touch()
+    run = versions._run_alembic
+
+    def run_and_fail(connection: sa.Connection) -> None:
+        run(connection)
+        raise RuntimeError("power lost")
+
+    monkeypatch.setattr(versions, "_run_alembic", run_and_fail)
+    with pytest.raises(RuntimeError, match="power lost"):
+        database.upgrade()
+    with database.read() as connection:
+        assert sa.inspect(connection).get_table_names() == []
+    database.close()
