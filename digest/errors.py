@@ -60,6 +60,14 @@ class ConfigError(DigestError):
         self.file, self.line = file, line
 
 
+class ConfigErrors(ConfigError):  # noqa: N818 - the plural is the point
+    """Several settings are wrong at once; `errors` has each, `str` lists them all."""
+
+    def __init__(self, errors: tuple[ConfigError, ...]) -> None:
+        super().__init__(f"{len(errors)} settings are wrong:" + "".join(f"\n  {error}" for error in errors))
+        self.errors = errors
+
+
 class NothingToDo(DigestError):  # noqa: N818 - a state, not a failure
     """There is nothing to do, or the edition is held: the reason and the way out."""
 

@@ -1,8 +1,11 @@
 """config.toml and DIGEST_* variables, read into frozen settings; unknown keys are refused.
 
-`settings` says what may stand there, `durations` and `moments` read the two little languages in it.
+`settings` says what may stand there, in the kinds of `values` (`durations` and `moments` read the two small
+languages); `loading` reads the file (`lines` knows where each key stands), puts the `environment` over it,
+and tells `problems`; `schema` lists the keys, from which `example` writes the commented file.
 """
 
+from digest.config.loading import Loaded, load, read
 from digest.config.settings import (
     Alerts,
     Approval,
@@ -22,6 +25,7 @@ __all__ = [
     "Approval",
     "Database",
     "Keys",
+    "Loaded",
     "Newsletter",
     "Settings",
     "Site",
@@ -29,4 +33,6 @@ __all__ = [
     "SmtpTls",
     "Source",
     "SourceType",
+    "load",
+    "read",
 ]

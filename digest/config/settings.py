@@ -9,25 +9,75 @@ from __future__ import annotations
 import datetime as dt
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from digest.config.moments import parse_moment
+from digest.config.values import (
+    CONTROL,
+    Address,
+    AddressOrEmpty,
+    BaseAddress,
+    Colour,
+    DatabaseAddress,
+    Domain,
+    Duration,
+    File,
+    Language,
+    Listen,
+    Moment,
+    Place,
+    Slug,
+    WebAddressOrEmpty,
+    Zone,
+    wrong,
+)
 from digest.model import Order
 
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+_LINES_ALLOWED = ("postal_address",)
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @field_validator("*")
+    @classmethod
+    def _one_line(cls, value: Any, info: Any) -> Any:
+        """No control characters anywhere: most of these end in a header, a command or a file name."""
+        texts = value if isinstance(value, tuple) else (value,)
+        for text in texts:
+            plain = text.get_secret_value() if isinstance(text, SecretStr) else text
+            if isinstance(plain, str):
+                looked_at = plain.replace("\n", "") if info.field_name in _LINES_ALLOWED else plain
+                if CONTROL.search(looked_at):
+                    wrong("there is a line break or control character in it", allowed="one line of text")
+        return value
 
 
 class Database(_Section):
-    url: str = Field(
+    """Where everything is kept."""
+
+    url: DatabaseAddress = Field(
         "sqlite:///digest.db",
-        description="Where everything is kept: sqlite:///FILE (relative to "
-        "this file) or postgresql://USER@HOST/NAME.",
+        repr=False,  # it may have a password in it
+        description="The database: sqlite:///FILE (relative to this file) or postgresql://USER@HOST/NAME.",
     )
+    password: SecretStr | None = Field(
+        None, description="PostgreSQL's password, where it asks for one; better in password_file."
+    )
+    password_file: File | None = Field(None, description="A file that holds the password.")
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        _not_both(self)
+        return self
+
+
+def _not_both(section: Database | Smtp) -> None:
+    if section.password is not None and section.password_file is not None:
+        wrong("there is a password as well; only one of the two", key="password_file")
 
 
 class SmtpTls(StrEnum):
@@ -38,7 +88,9 @@ class SmtpTls(StrEnum):
 
 
 class Smtp(_Section):
-    host: str = Field("127.0.0.1", description="The relay that takes the mail.")
+    """The relay that takes the mail."""
+
+    host: Annotated[str, Field(min_length=1)] = Field("127.0.0.1", description="Its name or address.")
     port: Annotated[int, Field(ge=1, le=65535)] = Field(
         25, description="Its port: 587 with starttls, 465 with implicit TLS, 25 next door."
     )
@@ -47,23 +99,37 @@ class Smtp(_Section):
         description='"starttls" (required, certificate checked), "implicit", '
         '"none", or "auto": none to loopback, starttls to everything else.',
     )
-    ca_file: Path | None = Field(
+    ca_file: File | None = Field(
         None, description="A PEM file of the only authorities to trust, instead of the system's."
     )
     user: str = Field("", description="Sign-in name; empty for none.")
     password: SecretStr | None = Field(None, description="Its password; better in password_file.")
-    password_file: Path | None = Field(None, description="A file that holds the password.")
+    password_file: File | None = Field(None, description="A file that holds the password.")
     connections: Annotated[int, Field(ge=1, le=100)] = Field(4, description="Connections at the same time.")
     timeout: Annotated[float, Field(gt=0, le=3600)] = Field(
         60.0,
         description="Seconds to wait for a reply "
         "(after the text of a message: 10 times that, at most 600; RFC 5321 4.5.3.2).",
     )
-    helo: str = Field("", description="The name to greet with; empty for this machine's.")
+    helo: Domain = Field("", description="The name to greet with; empty for this machine's.")
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        _not_both(self)
+        has_password = self.password is not None or self.password_file is not None
+        if self.user and not has_password:
+            wrong(
+                "there is a user but no password", key="user", allowed="password_file or password beside it"
+            )
+        if has_password and not self.user:
+            wrong("there is a password but no user", key="user", allowed="the sign-in name")
+        return self
 
 
 class Site(_Section):
-    url: str = Field(
+    """The public pages: leaving, the web version, the preview."""
+
+    url: BaseAddress = Field(
         "http://127.0.0.1:8765",
         description="The public address of `digest serve`, as readers "
         "reach it. Links in the mail begin with it.",
@@ -71,11 +137,22 @@ class Site(_Section):
     postal_address: str = Field(
         "", description="The postal address in the footer; many countries require it."
     )
-    listen: str = Field("127.0.0.1:8765", description="Where `digest serve` listens.")
+    listen: Listen = Field("127.0.0.1:8765", description="Where `digest serve` listens.")
+
+    @property
+    def listen_host(self) -> str:
+        """The host of `listen`, without the brackets of an IPv6 address."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def listen_port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
 
 
 class Keys(_Section):
-    file: Path = Field(
+    """The keys that sign links and return paths."""
+
+    file: File = Field(
         Path("digest.keys"),
         description="Signing keys; created with mode 600. Keep a copy: "
         "without it no link in mail already sent works.",
@@ -83,7 +160,9 @@ class Keys(_Section):
 
 
 class Alerts(_Section):
-    to: tuple[str, ...] = Field((), description="Who hears when something needs a person.")
+    """Who hears when something needs a person."""
+
+    to: tuple[Address, ...] = Field((), description="Their mail addresses.")
 
 
 class SourceType(StrEnum):
@@ -93,10 +172,14 @@ class SourceType(StrEnum):
 
 
 class Source(_Section):
+    """Where stories come from. Write one [[source]] for each."""
+
     name: Slug = Field(description="Its name in reports.")
     type: SourceType = Field(SourceType.feed, description='"feed" (RSS, Atom), "csv" or "jsonl".')
-    url: str = Field(description="http(s) address, or a file.")
-    every: dt.timedelta = Field(dt.timedelta(minutes=30), description="How often to look.")
+    url: Place = Field(description="http(s) address, or a file (relative to this one).")
+    every: Annotated[Duration, Field(ge=dt.timedelta(minutes=1))] = Field(
+        dt.timedelta(minutes=30), description="How often to look."
+    )
     section: str = Field("", description="The section of its stories, where they name none.")
 
 
@@ -106,26 +189,28 @@ class Approval(StrEnum):
 
 
 class Newsletter(_Section):
-    name: str = Field(description="As readers see it.")
+    """A newsletter. Its slug, such as weekly in [newsletter.weekly], is its name in commands and links."""
+
+    name: Annotated[str, Field(min_length=1)] = Field(description="As readers see it.")
     title: str = Field("This week's most popular news", description="The heading of each edition.")
     sender_name: str = Field("", description="Display name of From; empty for the newsletter's name.")
-    sender: str = Field(description="Address of From.")
-    reply_to: str = Field("", description="A real inbox for answers; empty for the sender.")
-    return_path_domain: str = Field("", description="Domain of return paths; empty for the sender's.")
+    sender: Address = Field(description="Address of From.")
+    reply_to: AddressOrEmpty = Field("", description="A real inbox for answers; empty for the sender.")
+    return_path_domain: Domain = Field("", description="Domain of return paths; empty for the sender's.")
     list_id: str = Field("", description="List-Id (RFC 2919); empty for SLUG.DOMAIN.")
-    editors: tuple[str, ...] = Field((), description="Who is told by mail that a draft is ready.")
-    zone: str = Field("UTC", description="Time zone of all its times, such as Europe/London.")
+    editors: tuple[Address, ...] = Field((), description="Who is told by mail that a draft is ready.")
+    zone: Zone = Field("UTC", description="Time zone of all its times, such as Europe/London.")
     window: Literal["7d", "1d"] = Field("7d", description="The period: a week or a day.")
-    window_start: str = Field(
+    window_start: Moment = Field(
         "mon 00:00", description="When a period begins; for a day only the time counts."
     )
-    build: str = Field(
+    build: Moment = Field(
         "mon 06:00",
         description="When the draft is made: the first such moment at or after the end of the window.",
     )
-    lock: str = Field("tue 08:00", description="When the approved version is settled: after build.")
-    send: str = Field("tue 09:00", description="When it leaves: after lock.")
-    lateness: dt.timedelta = Field(
+    lock: Moment = Field("tue 08:00", description="When the approved version is settled: after build.")
+    send: Moment = Field("tue 09:00", description="When it leaves: after lock.")
+    lateness: Annotated[Duration, Field(gt=dt.timedelta(0))] = Field(
         dt.timedelta(hours=24), description="A step later than this is held and reported instead of done."
     )
     approval: Approval = Field(
@@ -138,46 +223,105 @@ class Newsletter(_Section):
     )
     order: Order = Field(Order.popular, description='"popular", or "latest" where there are no signals.')
     metric: str = Field("auto", description='The signal to rank by; "auto" takes the best there is.')
-    projection: dt.timedelta = Field(
+    projection: Annotated[Duration, Field(ge=dt.timedelta(0))] = Field(
         dt.timedelta(hours=6),
         description="How long a story's present rate is carried on, so that late stories are not lost.",
     )
-    minimum_age: dt.timedelta = Field(
+    minimum_age: Annotated[Duration, Field(ge=dt.timedelta(0))] = Field(
         dt.timedelta(0), description="Stories younger than this wait for the next edition."
     )
     per_section: Annotated[int, Field(ge=0)] = Field(0, description="At most so many of one section; 0: any.")
     per_author: Annotated[int, Field(ge=0)] = Field(0, description="At most so many of one author; 0: any.")
-    stale_after: dt.timedelta = Field(
+    stale_after: Annotated[Duration, Field(gt=dt.timedelta(0))] = Field(
         dt.timedelta(hours=36),
         description="Signals older than this at the end of the window hold the edition.",
     )
     show_figures: bool = Field(True, description="Show how many readers a story had.")
     look: Literal["front-page"] = Field("front-page", description="The template.")
-    accent: str = Field(
+    accent: Colour = Field(
         "#9E1B32", description="Accent colour; one too weak to read is adjusted and reported."
     )
-    logo: str = Field("", description="Picture address of a logo, at most 200 x 40; empty for the name.")
-    language: str = Field("en", description="Language of the edition.")
+    logo: WebAddressOrEmpty = Field(
+        "", description="Picture address of a logo, at most 200 x 40; empty for the name."
+    )
+    language: Language = Field("en", description="Language of the edition.")
     uncertain: Literal["hold", "resend"] = Field(
         "hold",
         description="Copies of which nobody can know whether "
         'they arrived: "hold" lists them, "resend" sends them once more.',
     )
 
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.minimum > self.count:
+            wrong(
+                "more than the whole edition", key="minimum", allowed=f"at most count, which is {self.count}"
+            )
+        self._check_order_of_steps()
+        return self
+
+    def _check_order_of_steps(self) -> None:
+        """Within one period after the end of the window: build, then lock, then send."""
+        moments = {}
+        for key in ("window_start", "build", "lock", "send"):
+            day, time = parse_moment(getattr(self, key))
+            if self.window == "7d" and day is None:
+                wrong(
+                    "a week needs the day as well", key=key, allowed='a day and a time, such as "mon 06:00"'
+                )
+            minutes = time.hour * 60 + time.minute
+            moments[key] = minutes if self.window == "1d" else (day or 0) * 1440 + minutes
+        length = 1440 if self.window == "1d" else 7 * 1440
+        after = {key: (moment - moments["window_start"]) % length for key, moment in moments.items()}
+        for earlier, later in (("build", "lock"), ("lock", "send")):
+            if after[earlier] >= after[later]:
+                wrong(
+                    f"counted from the end of the window ({self.window_start}), this is not after "
+                    f"{earlier} ({getattr(self, earlier)})",
+                    key=later,
+                    allowed=f"window_start <= build < lock < send, all within {self.window}",
+                )
+
 
 class Settings(_Section):
     """The whole of config.toml. `root` is the folder that relative paths start from."""
 
-    root: Path = Field(Path(), exclude=True)
-    database: Database = Database()
-    smtp: Smtp = Smtp()
-    site: Site = Site()
-    keys: Keys = Keys()
-    alerts: Alerts = Alerts()
-    templates: Path | None = Field(
+    root: Path = Field(Path(), exclude=True, description="The folder of config.toml; not a key of it.")
+    database: Database = Field(Database(), description=Database.__doc__)
+    smtp: Smtp = Field(Smtp(), description=Smtp.__doc__)
+    site: Site = Field(Site(), description=Site.__doc__)
+    keys: Keys = Field(Keys(), description=Keys.__doc__)
+    alerts: Alerts = Field(Alerts(), description=Alerts.__doc__)
+    templates: File | None = Field(
         None,
         description="A folder of your own templates; a file there takes the "
         "place of the one of the same name.",
     )
-    source: tuple[Source, ...] = ()
-    newsletter: dict[Slug, Newsletter] = Field(default_factory=dict)
+    source: tuple[Source, ...] = Field((), description=Source.__doc__)
+    newsletter: dict[Slug, Newsletter] = Field(default_factory=dict, description=Newsletter.__doc__)
+
+    @model_validator(mode="after")
+    def _sources_have_names_of_their_own(self) -> Self:
+        names = [source.name for source in self.source]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            wrong(f"two sources are called {twice[0]!r}", key="source", allowed="a name of its own for each")
+        return self
+
+    def path(self, path: Path | str) -> Path:
+        """The absolute path of a configured one; ``~`` is the home folder."""
+        return self.root.absolute() / Path(path).expanduser()
+
+    def database_url(self) -> str:
+        """The database as SQLAlchemy names it: an absolute file, or psycopg with the password filled in."""
+        url = self.database.url
+        scheme, _, rest = url.partition("://")
+        if scheme == "sqlite":
+            file, question, options = rest.removeprefix("/").partition("?")
+            return f"sqlite:///{self.path(file)}{question}{options}"
+        if self.database.password is not None:
+            where, at, host = rest.rpartition("@")
+            user = where.partition(":")[0]
+            secret = quote(self.database.password.get_secret_value(), safe="")
+            rest = f"{user}:{secret}{at or '@'}{host}"
+        return f"postgresql+psycopg://{rest}"
