@@ -1,0 +1,65 @@
+"""Which addresses can be written into a header field and an SMTP command, and how."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import idna
+
+from digest.errors import AddressError
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_DOT_ATOM = rf"{_ATOM}(?:\.{_ATOM})*"
+_QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])+"'
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_LOCAL = re.compile(rf"{_DOT_ATOM}|{_QUOTED}")
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_USUAL = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_DOT_ATOM}@{_LABEL}(?:\.{_LABEL})*")
+
+
+def mailbox(address: str) -> str:
+    """The address with its domain in A-labels, safe in a header field and in MAIL and RCPT commands.
+
+    Takes RFC 5321 4.1.2 mailboxes (dot-string or quoted-string before the @, host name behind it) and
+    internationalised domains (RFC 5891, mapped by UTS 46). Raises AddressError for everything else; a local
+    part outside ASCII is refused with status 5.6.7 (RFC 6531 3.2), since SMTPUTF8 is not asked for.
+    """
+    if _USUAL.fullmatch(address):
+        return address
+    local, at, host = address.rpartition("@")
+    if not at:
+        raise AddressError(address, "no @ in it")
+    if any(c in address for c in "\r\n\0"):
+        raise AddressError(address, "a line break or NUL in the address")
+    if not local.isascii():
+        raise AddressError(
+            address,
+            "5.6.7 the part before @ has characters outside ASCII, which needs SMTPUTF8 on every server "
+            "along the way; ask this reader for another address",
+        )
+    if not _LOCAL.fullmatch(local):
+        raise AddressError(address, "the part before @ is not as RFC 5321 allows")
+    if len(local) > 64:
+        raise AddressError(address, "more than 64 characters before @")
+    try:
+        ascii_host = domain(host)
+    except ValueError as error:
+        raise AddressError(address, str(error)) from error
+    if len(local) + 1 + len(ascii_host) > 254:
+        raise AddressError(address, "more than 254 characters")
+    return f"{local}@{ascii_host}"
+
+
+@functools.lru_cache(maxsize=4096)
+def domain(host: str) -> str:
+    """A host name in A-labels. Raises ValueError for what is none; address literals count as none."""
+    ascii_host = host
+    if not host.isascii():
+        try:
+            ascii_host = idna.encode(host, uts46=True).decode("ascii")
+        except idna.IDNAError as error:
+            raise ValueError(f"the domain {host!r} is not a valid one: {error}") from error
+    if len(ascii_host) > 253 or not _DOMAIN.fullmatch(ascii_host):
+        raise ValueError(f"the domain {host!r} is not a host name")
+    return ascii_host

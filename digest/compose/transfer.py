@@ -1,0 +1,56 @@
+"""Quoted-printable (RFC 2045 6.7) such that the same bytes fit DATA and BDAT, and slots can be spliced.
+
+Rules beyond the RFC's, each kept for constants and for slot values alike:
+
+- A slot begins on a line of its own and ends it, by soft breaks where the text has no break. So a value needs
+  encoding once, whatever stands around it, and no line outgrows 76 octets whatever its length.
+- No line begins with a dot: the text needs no dot-stuffing (RFC 5321 4.5.2), so DATA and BDAT carry the same.
+- No line begins with "From ", which mbox files and old relays change, breaking signatures.
+"""
+
+from __future__ import annotations
+
+import re
+
+SOFT_BREAK = b"=\r\n"
+LINE = 75
+"""Octets of a line before its soft break's "=": 76 with it, the limit of RFC 2045."""
+
+_TOKENS = tuple(chr(b) if (32 <= b <= 126 and b != 61) or b == 9 else f"={b:02X}" for b in range(256))
+_USUAL = re.compile(r"(?:(?!\.|From )[!#-%(-;?-~](?:[ !#-%(-;?-~]{0,73}[!#-%(-;?-~])?)?")
+_BREAK = re.compile(r"\r\n|\r|\n")
+
+
+def unchanged(value: str) -> bool:
+    """Whether a slot value needs neither escaping in any context nor transfer encoding: most do not."""
+    return _USUAL.fullmatch(value) is not None
+
+
+def encode_value(value: str) -> bytes:
+    """One slot value, to begin at a line's start; it may end a line. Line breaks in it become =0D=0A."""
+    return _encode_line(value)
+
+
+def encode_text(text: str) -> bytes:
+    """A constant that begins at a line's start. Each kind of line break in it becomes CRLF."""
+    return b"\r\n".join(_encode_line(line) for line in _BREAK.split(text))
+
+
+def _encode_line(line: str) -> bytes:
+    tokens = [_TOKENS[b] for b in line.encode("utf-8")]
+    if tokens and tokens[-1] in " \t":  # relays strip white space at a line's end
+        tokens[-1] = f"={ord(tokens[-1]):02X}"
+    lines: list[str] = []
+    start = 0
+    while start < len(tokens):
+        if tokens[start] == ".":
+            tokens[start] = "=2E"
+        elif tokens[start : start + 5] == ["F", "r", "o", "m", " "]:
+            tokens[start] = "=46"
+        length, end = 0, start
+        while end < len(tokens) and length + len(tokens[end]) <= LINE:
+            length += len(tokens[end])
+            end += 1
+        lines.append("".join(tokens[start:end]))
+        start = end
+    return "=\r\n".join(lines).encode("ascii")
