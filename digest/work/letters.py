@@ -1,0 +1,91 @@
+"""Letters to the people who run a newsletter: a draft is ready, something needs you.
+
+Plain text, few words, the facts and where to click. They go through the same relay as editions, outside the
+ledger: they are for a handful of people and may be written again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import secrets
+from collections.abc import Callable, Sequence
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+
+from digest.model import Edition, Message, OutcomeKind
+from digest.ports import Transport
+
+Send = Callable[[Sequence[EmailMessage]], list[str]]
+"""Sends letters and returns the addresses that were not taken, with the reply."""
+
+
+def letter(
+    *, sender_name: str, sender: str, to: str, subject: str, text: str, at: dt.datetime
+) -> EmailMessage:
+    """One letter to one person. Raises ValueError for a header that cannot be written."""
+    message = EmailMessage(policy=SMTP)
+    local, _, domain = sender.rpartition("@")
+    message["From"] = Address(sender_name, local, domain)
+    message["To"] = to
+    message["Subject"] = " ".join(subject.split())
+    message["Date"] = at
+    message["Message-ID"] = f"<{secrets.token_hex(16)}@{domain}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(text)
+    return message
+
+
+def draft_ready(
+    edition: Edition, *, preview: str, lock_at: str, send_at: str, automatic: bool
+) -> tuple[str, str]:
+    """Subject and text of the letter that tells an editor that a draft is ready."""
+    lines = [
+        f"{edition.name} is ready to look at:",
+        "",
+        preview,
+        "",
+        f"Subject: {edition.subject}",
+        "",
+    ]
+    lines += [f"{s.position:>2}. {s.story.title}\n    {'; '.join(s.reasons)}" for s in edition.stories]
+    lines.append("")
+    if edition.held:
+        lines += [f"It is held and will not be sent as it is: {edition.held}", ""]
+        subject = f"Held: {edition.name}"
+    elif automatic:
+        lines += [f"It is settled at {lock_at} and leaves at {send_at}, unless you hold it:", ""]
+        lines += [f'  digest edition hold {edition.name} --reason "..."', ""]
+        subject = f"Draft ready: {edition.name}"
+    else:
+        lines += [
+            f"It waits for you. To send it at {send_at}:",
+            "",
+            f"  digest edition approve {edition.name}",
+            "",
+        ]
+        subject = f"Please approve: {edition.name}"
+    return subject, "\n".join(lines)
+
+
+def send_letters(letters: Sequence[EmailMessage], transport: Transport) -> list[str]:
+    """Hands each letter to the relay; returns "address: reply" for those not taken.
+
+    Raises `TransportError` when the relay cannot be used at all.
+    """
+
+    async def run() -> list[str]:
+        refused = []
+        try:
+            for number, each in enumerate(letters):
+                address = str(each["To"])
+                sender = str(each["From"].addresses[0].addr_spec)
+                outcome = await transport.send(Message(-number - 1, sender, address, each.as_bytes()))
+                if outcome.kind is not OutcomeKind.accepted:
+                    refused.append(f"{address}: {outcome.code} {outcome.reply}".strip())
+        finally:
+            await transport.close()
+        return refused
+
+    return asyncio.run(run())
