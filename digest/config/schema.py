@@ -106,8 +106,8 @@ def may_be_left_out(field: FieldInfo) -> bool:
 
 def basic_type(field: FieldInfo) -> type:
     """bool, int, float, or str for everything that is written as a text."""
-    kinds: tuple[type, ...] = (bool, int, float)
-    return next((kind for kind in kinds if field.annotation is kind), str)
+    kind = field.annotation
+    return kind if isinstance(kind, type) and kind in (bool, int, float) else str
 
 
 def _limits(field: FieldInfo) -> str:

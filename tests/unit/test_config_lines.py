@@ -91,7 +91,7 @@ def quoted(text: str, style: int) -> str:
     """One of TOML's ways to write a string; JSON's escapes are a subset of TOML's basic strings."""
     basic = json.dumps(text).replace("\x7f", "\\u007f")
     multi = basic[1:-1]
-    printable = all(c == "\t" or c >= " " and c != "\x7f" for c in text)
+    printable = all(c == "\t" or (c >= " " and c != "\x7f") for c in text)
     if style == 1 and printable and "'" not in text:
         return f"'{text}'"
     if style == 2:
