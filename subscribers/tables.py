@@ -30,9 +30,11 @@ def define_tables(
         "subscriber",
         metadata,
         Column("id", identifier, primary_key=True, autoincrement=True),
-        # Local part as the person wrote it, domain as A-labels in lower case. NULL once erased; the key stays.
+        # Local part as the person wrote it, domain as A-labels in lower case.
+        # NULL once erased; the key stays.
         Column("address", sa.Text, unique=True),
-        # The part behind the @, so that neither database has to cut it out of a million addresses. "" once erased.
+        # What stands behind the @, so that no query has to cut it out of a million addresses.
+        # Empty once erased.
         Column("domain", sa.Text, nullable=False, server_default=""),
         # Keyed hash of the normalised address. Two rows may share it: one mailbox written in two ways.
         Column("address_key", sa.Text, nullable=False, index=True),
