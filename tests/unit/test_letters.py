@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from digest.model import (
+    Edition,
+    EditionState,
+    EditionStory,
+    Message,
+    Outcome,
+    OutcomeKind,
+    Period,
+    Story,
+    Window,
+)
+from digest.work.letters import draft_ready, letter, send_letters
+
+NOW = dt.datetime(2026, 11, 16, 8, tzinfo=dt.UTC)
+WEEK = Window(NOW - dt.timedelta(days=7), NOW)
+
+
+def edition(held: str = "") -> Edition:
+    story = Story(7, "feed", "a", "https://example.org/a", "A comet that nobody had ordered", first_seen=NOW)
+    return Edition(
+        id=1,
+        newsletter="weekly",
+        number=3,
+        period=Period(dt.date(2026, 11, 9), WEEK, NOW, NOW, NOW),
+        state=EditionState.draft,
+        stories=(EditionStory(1, story, ("4,210 readers", "2 similar folded")),),
+        subject="A comet",
+        held=held,
+    )
+
+
+class Relay:
+    capacity = 1
+
+    def __init__(self, kind: OutcomeKind = OutcomeKind.accepted) -> None:
+        self.kind, self.taken, self.closed = kind, list[Message](), False
+
+    async def send(self, message: Message) -> Outcome:
+        self.taken.append(message)
+        return Outcome(message.delivery, self.kind, 550, reply="no such user")
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def test_a_draft_letter_has_the_picks_with_reasons_and_the_preview() -> None:
+    subject, text = draft_ready(
+        edition(),
+        preview="https://x.example/preview/abc",
+        lock_at="Tue 08:00",
+        send_at="Tue 09:00",
+        automatic=True,
+    )
+    assert subject == "Draft ready: weekly/2026-11-09"
+    assert " 1. A comet that nobody had ordered\n    4,210 readers; 2 similar folded" in text
+    assert "https://x.example/preview/abc" in text
+    assert "digest edition hold weekly/2026-11-09" in text
+
+
+def test_an_editor_is_asked_to_approve_where_nothing_leaves_without() -> None:
+    subject, text = draft_ready(edition(), preview="p", lock_at="a", send_at="b", automatic=False)
+    assert subject.startswith("Please approve")
+    assert "digest edition approve weekly/2026-11-09" in text
+
+
+def test_a_held_draft_says_why_first() -> None:
+    subject, text = draft_ready(
+        edition("stale figures"), preview="p", lock_at="a", send_at="b", automatic=True
+    )
+    assert subject.startswith("Held")
+    assert "stale figures" in text
+
+
+def test_letters_leave_through_the_relay_and_it_is_closed() -> None:
+    relay = Relay()
+    made = letter(
+        sender_name="The Post",
+        sender="post@example.org",
+        to="ed@example.org",
+        subject="Hi\nthere",
+        text="Ö",
+        at=NOW,
+    )
+    assert send_letters([made], relay) == []
+    assert relay.closed
+    assert relay.taken[0].mail_from == "post@example.org"
+    assert relay.taken[0].rcpt_to == "ed@example.org"
+    assert b"Subject: Hi there\r\n" in relay.taken[0].content
+
+
+def test_a_refused_letter_is_reported_with_its_reply() -> None:
+    made = letter(
+        sender_name="P", sender="post@example.org", to="ed@example.org", subject="s", text="t", at=NOW
+    )
+    assert send_letters([made], Relay(OutcomeKind.rejected)) == ["ed@example.org: 550 no such user"]
+
+
+def test_a_letter_cannot_have_a_header_slipped_in() -> None:
+    with pytest.raises(ValueError, match=r"(?i)header|line|newline|CR|folding"):
+        letter(sender_name="P", sender="post@example.org", to="a@b.example\r\nBcc: c@d.example", subject="s",
+               text="t", at=NOW)  # fmt: skip
