@@ -199,7 +199,7 @@ class Root(click.Group):
         """Runs the command. What it returns means nothing: exit codes come from errors and `ctx.exit`."""
         super().invoke(ctx)
 
-    def main(  # type: ignore[override]  # always ends the process, as click's own does by default
+    def main(  # always ends the process, as click's own does by default
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = "digest",

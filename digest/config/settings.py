@@ -7,6 +7,7 @@ The comment of each field (its `description`) is what docs/configuration.md and 
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -67,7 +68,9 @@ class Database(_Section):
     password: SecretStr | None = Field(
         None, description="PostgreSQL's password, where it asks for one; better in password_file."
     )
-    password_file: File | None = Field(None, description="A file that holds the password.")
+    password_file: File | None = Field(
+        None, description="A file that holds the password.", examples=["database.password"]
+    )
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -100,11 +103,15 @@ class Smtp(_Section):
         '"none", or "auto": none to loopback, starttls to everything else.',
     )
     ca_file: File | None = Field(
-        None, description="A PEM file of the only authorities to trust, instead of the system's."
+        None,
+        description="A PEM file of the only authorities to trust, instead of the system's.",
+        examples=["relay-ca.pem"],
     )
     user: str = Field("", description="Sign-in name; empty for none.")
     password: SecretStr | None = Field(None, description="Its password; better in password_file.")
-    password_file: File | None = Field(None, description="A file that holds the password.")
+    password_file: File | None = Field(
+        None, description="A file that holds the password.", examples=["smtp.password"]
+    )
     connections: Annotated[int, Field(ge=1, le=100)] = Field(4, description="Connections at the same time.")
     timeout: Annotated[float, Field(gt=0, le=3600)] = Field(
         60.0,
@@ -114,7 +121,7 @@ class Smtp(_Section):
     helo: Domain = Field("", description="The name to greet with; empty for this machine's.")
 
     @model_validator(mode="after")
-    def _together(self) -> Self:
+    def _sign_in_is_whole(self) -> Self:
         _not_both(self)
         has_password = self.password is not None or self.password_file is not None
         if self.user and not has_password:
@@ -124,6 +131,16 @@ class Smtp(_Section):
         if has_password and not self.user:
             wrong("there is a password but no user", key="user", allowed="the sign-in name")
         return self
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the relay is this machine: such mail may go without TLS and to a trial inbox."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return False
 
 
 class Site(_Section):
@@ -174,9 +191,12 @@ class SourceType(StrEnum):
 class Source(_Section):
     """Where stories come from. Write one [[source]] for each."""
 
-    name: Slug = Field(description="Its name in reports.")
+    name: Slug = Field(description="Its name in reports.", examples=["news"])
     type: SourceType = Field(SourceType.feed, description='"feed" (RSS, Atom), "csv" or "jsonl".')
-    url: Place = Field(description="http(s) address, or a file (relative to this one).")
+    url: Place = Field(
+        description="http(s) address, or a file (relative to this one).",
+        examples=["https://www.example.org/feed.xml"],
+    )
     every: Annotated[Duration, Field(ge=dt.timedelta(minutes=1))] = Field(
         dt.timedelta(minutes=30), description="How often to look."
     )
@@ -191,10 +211,10 @@ class Approval(StrEnum):
 class Newsletter(_Section):
     """A newsletter. Its slug, such as weekly in [newsletter.weekly], is its name in commands and links."""
 
-    name: Annotated[str, Field(min_length=1)] = Field(description="As readers see it.")
+    name: Annotated[str, Field(min_length=1)] = Field(description="As readers see it.", examples=["Weekly"])
     title: str = Field("This week's most popular news", description="The heading of each edition.")
     sender_name: str = Field("", description="Display name of From; empty for the newsletter's name.")
-    sender: Address = Field(description="Address of From.")
+    sender: Address = Field(description="Address of From.", examples=["weekly@example.org"])
     reply_to: AddressOrEmpty = Field("", description="A real inbox for answers; empty for the sender.")
     return_path_domain: Domain = Field("", description="Domain of return paths; empty for the sender's.")
     list_id: str = Field("", description="List-Id (RFC 2919); empty for SLUG.DOMAIN.")
@@ -296,6 +316,7 @@ class Settings(_Section):
         None,
         description="A folder of your own templates; a file there takes the "
         "place of the one of the same name.",
+        examples=["templates"],
     )
     source: tuple[Source, ...] = Field((), description=Source.__doc__)
     newsletter: dict[Slug, Newsletter] = Field(default_factory=dict, description=Newsletter.__doc__)
