@@ -1,10 +1,15 @@
 """One period's frozen content: made from a ranking, edited, approved or held. Pure; the store keeps it.
 
-`codec` turns editions into JSON and back.
+A tour: `frozen` takes a ranking's picks and gives subject and preheader; `choices` is an editor's word (pin,
+exclude, move), by which the list is ranked again; `hashing` makes the manifest of everything that was frozen,
+and its hash, which an approval names; `actions` says what may be done in which state; `codec` turns it all
+into JSON and back for the store.
 """
 
 from __future__ import annotations
 
+from digest.edition.actions import ACTIONS, Action, Rule, allowed, check
+from digest.edition.choices import exclude, include, move, pin, unpin
 from digest.edition.codec import (
     decode_choices,
     decode_left_out,
@@ -17,16 +22,34 @@ from digest.edition.codec import (
     encode_sender,
     encode_story,
 )
+from digest.edition.frozen import cut, default_preheader, default_subject, freeze
+from digest.edition.hashing import content_hash, manifest
 
 __all__ = [
+    "ACTIONS",
+    "Action",
+    "Rule",
+    "allowed",
+    "check",
+    "content_hash",
+    "cut",
     "decode_choices",
     "decode_left_out",
     "decode_score",
     "decode_sender",
     "decode_story",
+    "default_preheader",
+    "default_subject",
     "encode_choices",
     "encode_left_out",
     "encode_score",
     "encode_sender",
     "encode_story",
+    "exclude",
+    "freeze",
+    "include",
+    "manifest",
+    "move",
+    "pin",
+    "unpin",
 ]

@@ -1,0 +1,68 @@
+"""From a ranking to the frozen stories of an edition, and the words that stand for it in an inbox."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from digest.model import EditionStory, Ranking
+
+SUBJECT_LENGTH = 60
+"""Characters; phones show 40 to 60 of a subject."""
+_JOINERS = "\u200d\ufe0f\ufe0e"
+
+
+def freeze(ranking: Ranking) -> tuple[EditionStory, ...]:
+    """The picks as an edition keeps them: later changes of a source do not reach them."""
+    return tuple(
+        EditionStory(
+            position=pick.rank,
+            story=pick.story,
+            reasons=pick.reasons,
+            score=pick.score,
+            folded=pick.folded,
+            pinned=pick.pinned,
+        )
+        for pick in ranking.picks
+    )
+
+
+def default_subject(stories: Sequence[EditionStory]) -> str:
+    """The lead's heading, cut at a word within 60 characters; "" for an edition without stories."""
+    headings = _headings(stories)
+    return cut(headings[0], SUBJECT_LENGTH) if headings else ""
+
+
+def default_preheader(stories: Sequence[EditionStory]) -> str:
+    """Headings 2 and 3: what the subject does not say."""
+    return " · ".join(_headings(stories)[1:3])
+
+
+def cut(text: str, width: int) -> str:
+    """At most `width` characters: whole words and an ellipsis.
+
+    Text without a space to cut at is cut between characters, never inside one that is written as several code
+    points (accents, emoji sequences).
+    """
+    text = " ".join(text.split())
+    if len(text) <= width:
+        return text
+    head = text[:width]
+    at = head.rfind(" ")
+    if at <= 0:
+        at = width - 1
+        while at > 1 and not _between_characters(text, at):
+            at -= 1
+    return text[:at].rstrip(" ,;:.–—-") + "…"
+
+
+def _between_characters(text: str, at: int) -> bool:
+    """Whether a cut before `text[at]` leaves a whole character on either side (UAX 29, in rough outline)."""
+    return (
+        not unicodedata.combining(text[at]) and text[at] not in _JOINERS and text[at - 1] not in _JOINERS[:1]
+    )
+
+
+def _headings(stories: Sequence[EditionStory]) -> list[str]:
+    ordered = sorted(stories, key=lambda story: story.position)
+    return [" ".join(story.story.title.split()) for story in ordered]

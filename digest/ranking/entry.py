@@ -1,0 +1,37 @@
+"""A story on its way through the ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from digest.model import Order, Story
+from digest.ranking.score import Scored
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    story: Story
+    scored: Scored | None
+    pinned: bool = False
+
+    @property
+    def value(self) -> float | None:
+        return None if self.scored is None else self.scored.score.value
+
+
+def in_order(entries: Iterable[Entry], order: Order) -> list[Entry]:
+    """Best first, the same for the same stories whatever order they came in.
+
+    Popular: by score, equal scores by the later date (it had less time for as much), then by the lower story
+    id; stories without figures last. Latest: by the later date, then by the lower story id.
+    """
+
+    def place(entry: Entry) -> tuple[bool, float, float, int]:
+        date = -entry.story.date.timestamp()
+        if order is Order.latest:
+            return False, 0.0, date, entry.story.id
+        value = entry.value
+        return value is None, -(value or 0.0), date, entry.story.id
+
+    return sorted(entries, key=place)

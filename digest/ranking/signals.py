@@ -1,0 +1,138 @@
+"""Which signal ranks this list, how often it is read, and how fresh it is.
+
+One list is ranked by one metric: readers and page views are different things, and a sum of both is neither.
+Ranking by several signals with weights belongs here: it would hand `score` one combined series a story.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import statistics
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from digest.model import Candidate, Metric, MetricKind, Series, Window
+
+AUTO = "auto"
+
+
+RATE_OVER = 3 * 3600.0
+UNREAD_AFTER = 2 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One metric as its source delivers it, seen at a cut-off. Times are Unix seconds."""
+
+    metric: Metric
+    start: float
+    """Of the window."""
+    cut: float
+    zone: dt.tzinfo | None
+    """The window's, for telling moments."""
+    cadence: float
+    """Seconds between two readings of one story, typically; 0 when nobody can tell."""
+    coverage: int
+    """How many candidates have a reading in the window."""
+    reach: float
+    """Up to when something is known, by the latest reading of any candidate."""
+    since: float
+    """Counts: start of the first bucket that says something about the present rate."""
+
+    @property
+    def rate_over(self) -> float:
+        """Seconds over which the present rate is measured: three hours, or one turn of a slower source."""
+        return max(RATE_OVER, self.cadence)
+
+    @property
+    def unread_after(self) -> float:
+        """A story without a reading for so many seconds is no longer read: nothing is projected for it.
+
+        Two turns of a slower source, so that one missed poll does not count as the end of a story.
+        """
+        return max(UNREAD_AFTER, 2 * self.cadence)
+
+
+def readings_until(series: Series, until: float) -> int:
+    """How many of its readings may be looked at: totals read by `until`, buckets begun before it."""
+    side = bisect_left if series.metric.kind is MetricKind.count else bisect_right
+    return side(series.at, until)
+
+
+def survey(candidates: Iterable[Candidate], window: Window, cut: dt.datetime) -> dict[str, Signal]:
+    """Every metric that some candidate has a reading of by `cut`, by name."""
+    by_name: dict[str, list[Series]] = {}
+    for candidate in candidates:
+        for name, series in candidate.signals.items():
+            if readings_until(series, cut.timestamp()):
+                by_name.setdefault(name, []).append(series)
+    return {name: _signal(all_series, window, cut.timestamp()) for name, all_series in by_name.items()}
+
+
+def choose(signals: dict[str, Signal], name: str) -> Signal | None:
+    """The metric to rank by: the one named, or for "auto" the best there is.
+
+    The best is one of distinct readers, then the one that knows most candidates, then the first by name. A
+    readers' metric that knows less than half as many stories as another is a trial, not the best: a list by
+    it would leave out most of what was published.
+    """
+    if name != AUTO:
+        return signals.get(name)
+    known = [signal for signal in signals.values() if signal.coverage]
+    if not known:
+        return None
+    widest = max(signal.coverage for signal in known)
+    return min(
+        known,
+        key=lambda signal: (
+            not (signal.metric.distinct and 2 * signal.coverage >= widest),
+            -signal.coverage,
+            signal.metric.name,
+        ),
+    )
+
+
+def _signal(all_series: Sequence[Series], window: Window, cut: float) -> Signal:
+    """Of one metric, by series with at least one reading each."""
+    metric, start = all_series[0].metric, window.start.timestamp()
+    counts = [readings_until(series, cut) for series in all_series]
+    lasts = [series.at[known - 1] for series, known in zip(all_series, counts, strict=True)]
+    if metric.bucket is not None:
+        cadence = metric.bucket.total_seconds()
+    else:
+        # The mean gap of a story costs two look-ups; an outage, or a long pause of some stories, does not
+        # move the median over all of them.
+        cadence = statistics.median(
+            [
+                (last - series.at[0]) / (known - 1)
+                for series, known, last in zip(all_series, counts, lasts, strict=True)
+                if known > 1
+            ]
+            or [0.0]
+        )
+    reach, since = float(max(lasts)), cut
+    if metric.kind is MetricKind.count:
+        reach = min(cut, reach + cadence)
+        # Buckets are not cut in two: the rate is measured from the start of the first one that reaches into
+        # the last `RATE_OVER`, the same moment for every story.
+        horizon = cut - max(RATE_OVER, cadence) - cadence
+        firsts = [bisect_right(series.at, horizon) for series in all_series]
+        since = min(
+            (
+                s.at[first]
+                for s, first, known in zip(all_series, firsts, counts, strict=True)
+                if first < known
+            ),
+            default=cut,
+        )
+    return Signal(
+        metric=metric,
+        start=start,
+        cut=cut,
+        zone=window.end.tzinfo,
+        cadence=cadence,
+        coverage=sum(last >= start for last in lasts),
+        reach=reach,
+        since=since,
+    )
