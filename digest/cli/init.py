@@ -123,6 +123,16 @@ def command(folder: Path, relay: str | None) -> None:
 
     What it writes works unchanged with `digest inbox`. It never overwrites anything.
     """
+    config, keys, store = make(folder, first_config(RELAYS[relay] if relay else TRIAL))
+    say(f"Made {config}, {keys.name} (keep a copy of it elsewhere) and {store.name}.\n")
+    say(_next_steps(folder, trial=relay is None))
+
+
+def make(folder: Path, text: str) -> tuple[Path, Path, Path]:
+    """Makes config.toml with this text, digest.keys and digest.db in the folder: all of it or nothing.
+
+    Raises `UsageError` when one of them exists already, `DigestError` for a text that is no configuration.
+    """
     from digest.config import load  # noqa: PLC0415 - quick start-up
     from digest.store import Database  # noqa: PLC0415
     from digest.tokens import KeyRing  # noqa: PLC0415
@@ -135,7 +145,7 @@ def command(folder: Path, relay: str | None) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         made.append(config)
-        _write_new(config, first_config(RELAYS[relay] if relay else TRIAL))
+        _write_new(config, text)
         settings = load(config, {})
         made += [keys, store, *(store.with_name(store.name + end) for end in ("-wal", "-shm"))]
         KeyRing.load(settings.path(settings.keys.file), create=True)
@@ -146,8 +156,7 @@ def command(folder: Path, relay: str | None) -> None:
         if isinstance(error, OSError):
             raise UsageError(f"{error.filename or folder}: {error.strerror}") from None
         raise
-    say(f"Made {config}, {keys.name} (keep a copy of it elsewhere) and {store.name}.\n")
-    say(_next_steps(folder, trial=relay is None))
+    return config, keys, store
 
 
 def _write_new(path: Path, text: str) -> None:
