@@ -1,8 +1,8 @@
 """One database, reached the same way on SQLite and PostgreSQL.
 
-`read()` sees one consistent moment and cannot write. `write()` is one transaction: all of it or nothing. On
-SQLite it takes the write lock at its beginning (BEGIN IMMEDIATE): a transaction that read first and wrote later
-could otherwise act on what is no longer true, or fail half-way.
+`read()` sees one consistent moment and cannot write. `write()` is one transaction: all of it or nothing.
+On SQLite it takes the write lock at its beginning (BEGIN IMMEDIATE): a transaction that read first and wrote
+later could otherwise act on what is no longer true, or fail half-way.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Database:
 
     Opens nothing until it is used; may be shared by threads, and by processes that were forked from this one.
     Every use raises `StoreError` when the database is locked, read-only, full, damaged or out of reach.
-    `patience` is how many seconds to wait for a lock. `synchronous` is SQLite's: "full" keeps every commit when
-    the power is lost; the others are for tests.
+    `patience` is how many seconds to wait for a lock. `synchronous` is SQLite's: "full" keeps every commit
+    when the power is lost; the others are for tests.
     """
 
     def __init__(self, url: str, *, patience: float = 10.0, synchronous: Synchronous = "full") -> None:
@@ -119,7 +119,8 @@ class Database:
     def upgrade(self, *, now: dt.datetime | None = None) -> tuple[str | None, str]:
         """Brings an existing database to the newest schema, in one transaction; returns (before, after).
 
-        Two at once are safe: the second waits and finds nothing to do. `now` is noted as the installation's day.
+        Two at once are safe: the second waits and finds nothing to do. `now` is noted as the day of
+        installation.
         """
         version = self.version()
         if version is not None and version not in versions.known():

@@ -1,0 +1,117 @@
+"""What may enter an edition: the stories of a window, each with its signals."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import sqlalchemy as sa
+
+from digest.model import Candidate, Metric, MetricKind, Series, Window
+from digest.store.story_rows import STORIES, read
+from digest.store.tables import held_over, metric, observation, story, story_use
+
+BEFORE = dt.timedelta(days=1)
+"""Readings so long before the window are handed over too: they show how fast a total grew when it began."""
+
+Signals = dict[str, Series]
+Observed = tuple[int, int, int, int, float]
+"""Story, metric, source, at, value; where there are many, in this order."""
+
+
+def candidates(
+    connection: sa.Connection, window: Window, newsletter: str, *, until: dt.datetime
+) -> list[Candidate]:
+    """Stories dated in the window, and those held over to it, by date and id."""
+    held = sa.select(held_over.c.story).where(
+        held_over.c.newsletter == newsletter, held_over.c.at <= window.start
+    )
+    # As a list and not as a subquery, so that both halves of the OR can use an index.
+    kept = list(connection.execute(held).scalars())
+    chosen = sa.or_(sa.and_(story.c.date >= window.start, story.c.date < window.end), story.c.id.in_(kept))
+    rows = connection.execute(STORIES.where(chosen).order_by(story.c.date, story.c.id)).all()
+    signals = signals_of(connection, chosen, since=window.start - BEFORE, until=until)
+    return [Candidate(read(row), signals.get(row.id, {})) for row in rows]
+
+
+def used(connection: sa.Connection, newsletter: str, *, besides: int | None = None) -> frozenset[int]:
+    """Stories that editions of this newsletter show or have reserved, but for the edition `besides`."""
+    query = sa.select(story_use.c.story).where(story_use.c.newsletter == newsletter)
+    if besides is not None:
+        query = query.where(story_use.c.edition != besides)
+    return frozenset(connection.execute(query).scalars())
+
+
+def signals_of(
+    connection: sa.Connection,
+    chosen: sa.ColumnElement[bool],
+    *,
+    since: dt.datetime | None,
+    until: dt.datetime,
+) -> Mapping[int, Signals]:
+    """Story -> metric name -> readings in [since, until], and for a total the last one before them."""
+    metrics = {row.id: read_metric(row) for row in connection.execute(sa.select(metric))}
+    of_chosen = sa.select(
+        observation.c.story,
+        observation.c.metric,
+        observation.c.source,
+        sa.type_coerce(observation.c.at, sa.BigInteger).label("at"),
+        observation.c.value,
+    ).join(story, story.c.id == observation.c.story)
+    order = (observation.c.story, observation.c.metric, observation.c.source, observation.c.at)
+    recent = of_chosen.where(chosen, observation.c.at <= until).order_by(*order)
+    if since is None:
+        return _by_story(_observed(connection, recent), metrics)
+    totals = [number for number, each in metrics.items() if each.kind is MetricKind.total]
+    last = (
+        sa.select(*order[:3], sa.func.max(observation.c.at).label("at"))
+        .join(story, story.c.id == observation.c.story)
+        .where(chosen, observation.c.metric.in_(totals), observation.c.at < since, observation.c.at <= until)
+        .group_by(*order[:3])
+        .subquery()
+    )
+    before = of_chosen.join(last, sa.and_(*(column == last.c[column.name] for column in order)))
+    rows = _observed(connection, before) + _observed(connection, recent.where(observation.c.at >= since))
+    return _by_story(sorted(rows), metrics)
+
+
+def _observed(connection: sa.Connection, query: sa.Select[Any]) -> list[Observed]:
+    return [cast("Observed", tuple(row)) for row in connection.execute(query)]
+
+
+def read_metric(row: sa.Row[Any]) -> Metric:
+    """A row of `metric`."""
+    return Metric(
+        name=row.name,
+        kind=MetricKind(row.kind),
+        distinct=row.distinct,
+        bucket=None if row.bucket is None else dt.timedelta(seconds=row.bucket),
+    )
+
+
+def _by_story(rows: Iterable[Observed], metrics: Mapping[int, Metric]) -> dict[int, Signals]:
+    found: dict[int, Signals] = defaultdict(dict)
+    for (story_id, metric_id), group in itertools.groupby(rows, key=lambda row: row[:2]):
+        measured = metrics[metric_id]
+        by_source = [list(each) for _, each in itertools.groupby(group, key=lambda row: row[2])]
+        found[story_id][measured.name] = _series(measured, by_source)
+    return found
+
+
+def _series(measured: Metric, by_source: Sequence[Sequence[Observed]]) -> Series:
+    """One series of what several sources measured.
+
+    Counts add up, bucket by bucket. A total cannot be continued by that of another source, which counts from
+    its own beginning: the source with the most readings speaks, at a tie the one that was known first.
+    """
+    if len(by_source) == 1 or measured.kind is MetricKind.total:
+        fullest = max(by_source, key=len)
+        return Series(measured, tuple(row[3] for row in fullest), tuple(row[4] for row in fullest))
+    sums: dict[int, float] = defaultdict(float)
+    for row in itertools.chain.from_iterable(by_source):
+        sums[row[3]] += row[4]
+    at = sorted(sums)
+    return Series(measured, tuple(at), tuple(sums[moment] for moment in at))

@@ -1,0 +1,97 @@
+"""Between rows of `story` and the dataclasses of the model."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from typing import Any
+
+import sqlalchemy as sa
+
+from digest.model import Link, Picture, Story, StoryDraft, StoryKind
+from digest.store.tables import source, story
+
+STORIES = sa.select(story, source.c.name.label("source_name")).join(source, source.c.id == story.c.source)
+"""The rows that `read` understands; add conditions and an order."""
+
+OF_DRAFT = (
+    "url",
+    "title",
+    "standfirst",
+    "body",
+    "author",
+    "section",
+    "language",
+    "picture",
+    "related",
+    "kind",
+    "full_text",
+    "published",
+    "updated",
+    "first_seen",
+    "date",
+)
+"""The columns that a source has a say in."""
+
+
+def whole(moment: dt.datetime) -> dt.datetime:
+    """As it is kept: in UTC, whole seconds."""
+    if moment.tzinfo is None:
+        raise ValueError(f"a time without a zone cannot be stored: {moment}")
+    return moment.astimezone(dt.UTC).replace(microsecond=0)
+
+
+def values(draft: StoryDraft, *, seen: dt.datetime, before: sa.Row[Any] | None = None) -> dict[str, Any]:
+    """The columns of `OF_DRAFT` for a story that was `before` and is now as in `draft`.
+
+    A date that the source no longer tells is not taken back, and `first_seen` never moves later: else a story
+    that was looked at again would wander into another window.
+    """
+    first_seen = whole(draft.first_seen or seen)
+    published = None if draft.published is None else whole(draft.published)
+    updated = None if draft.updated is None else whole(draft.updated)
+    if before is not None:
+        first_seen = min(first_seen, before.first_seen)
+        published = published or before.published
+        updated = updated or before.updated
+    return {
+        "url": draft.url,
+        "title": draft.title,
+        "standfirst": draft.standfirst,
+        "body": draft.body,
+        "author": draft.author,
+        "section": draft.section,
+        "language": draft.language,
+        "picture": None if draft.picture is None else dataclasses.asdict(draft.picture),
+        "related": [{"title": link.title, "url": link.url} for link in draft.related],
+        "kind": draft.kind.value,
+        "full_text": draft.full_text,
+        "published": published,
+        "updated": updated,
+        "first_seen": first_seen,
+        "date": published or first_seen,
+    }
+
+
+def read(row: sa.Row[Any]) -> Story:
+    """A row of `STORIES` as a story."""
+    return Story(
+        id=row.id,
+        source=row.source_name,
+        external_id=row.external_id,
+        url=row.url,
+        title=row.title,
+        first_seen=row.first_seen,
+        standfirst=row.standfirst,
+        body=row.body,
+        author=row.author,
+        section=row.section,
+        language=row.language,
+        picture=None if row.picture is None else Picture(**row.picture),
+        published=row.published,
+        updated=row.updated,
+        withdrawn=row.withdrawn,
+        kind=StoryKind(row.kind),
+        related=tuple(Link(link["title"], link["url"]) for link in row.related),
+        full_text=row.full_text,
+    )
