@@ -105,16 +105,14 @@ def _names(slugs: Collection[str]) -> list[str]:
 
 
 def _unknown(name: str, slugs: Collection[str]) -> ConfigError:
+    """Never shows the value: it may be the secret of a misspelt variable."""
+    problem, allowed = "no such setting", f"{PREFIX}SECTION__KEY as in docs/configuration.md"
     near = difflib.get_close_matches(name.upper(), _names(slugs), n=1, cutoff=0.75)
-    allowed = ""
-    if near:
-        problem = f"no such setting; did you mean {near[0]}?"
-    elif name.startswith(f"{PREFIX}SOURCE__"):
-        problem = "sources are set in config.toml only"
+    if name.startswith(f"{PREFIX}SOURCE__"):
+        problem, allowed = "sources are set in config.toml only", ""
+    elif near:
+        problem, allowed = f"no such setting; did you mean {near[0]}?", ""
     elif name.startswith(f"{PREFIX}NEWSLETTER__"):
-        problem = "no such setting"
         known = ", ".join(sorted(slugs)) or "none"
         allowed = f"{PREFIX}NEWSLETTER__SLUG__KEY with a newsletter of config.toml ({known})"
-    else:
-        problem, allowed = "no such setting", f"{PREFIX}SECTION__KEY as in docs/configuration.md"
     return ConfigError(problem, key=name, allowed=allowed, hint="Correct the variable or remove it.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -101,7 +100,7 @@ def is_list(field: FieldInfo) -> bool:
 
 def may_be_left_out(field: FieldInfo) -> bool:
     """Whether "nothing" is one of its values."""
-    return isinstance(field.annotation, types.UnionType) and type(None) in typing.get_args(field.annotation)
+    return type(None) in typing.get_args(field.annotation)
 
 
 def basic_type(field: FieldInfo) -> type:
