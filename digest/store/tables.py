@@ -340,7 +340,7 @@ delivery = Table(
     Column("next_attempt", Instant),
     Column("owner", sa.Text),
     Column("epoch", sa.BigInteger),
-    Column("lease_until", Instant),
+    Column("resends", sa.Integer, nullable=False, server_default="0"),  # of an uncertain copy
     Column("offered", Instant),
     Column("settled", Instant),
     Column("code", sa.Integer, nullable=False, server_default="0"),

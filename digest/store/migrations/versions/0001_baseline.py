@@ -289,7 +289,7 @@ def upgrade() -> None:
         sa.Column("next_attempt", sa.BigInteger(), nullable=True),
         sa.Column("owner", sa.Text(), nullable=True),
         sa.Column("epoch", sa.BigInteger(), nullable=True),
-        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("resends", sa.Integer(), server_default="0", nullable=False),
         sa.Column("offered", sa.BigInteger(), nullable=True),
         sa.Column("settled", sa.BigInteger(), nullable=True),
         sa.Column("code", sa.Integer(), server_default="0", nullable=False),
