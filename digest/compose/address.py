@@ -25,7 +25,7 @@ def mailbox(address: str) -> str:
     internationalised domains (RFC 5891, mapped by UTS 46). Raises AddressError for everything else; a local
     part outside ASCII is refused with status 5.6.7 (RFC 6531 3.2), since SMTPUTF8 is not asked for.
     """
-    if _USUAL.fullmatch(address):
+    if _USUAL.fullmatch(address) and "=?" not in address:
         return address
     local, at, host = address.rpartition("@")
     if not at:
@@ -40,6 +40,8 @@ def mailbox(address: str) -> str:
         )
     if not _LOCAL.fullmatch(local):
         raise AddressError(address, "the part before @ is not as RFC 5321 allows")
+    if "=?" in local:
+        raise AddressError(address, "looks like an encoded word (RFC 2047): some readers would decode it")
     if len(local) > 64:
         raise AddressError(address, "more than 64 characters before @")
     try:

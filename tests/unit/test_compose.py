@@ -287,7 +287,8 @@ def test_no_setting_can_start_a_header(field: str, evil: str) -> None:
      "a..b@example.org", "ann@exa_mple.org", "ann@-example.org", "ann@example-.org", "ann@example..org",
      "ann@example.org.", "ann@[127.0.0.1]", "ann@" + "x" * 64 + ".org", "x" * 65 + "@example.org",
      "ann@" + "abcdefg." * 31 + "org", "<ann@example.org>", '"a"b"@example.org', '""@example.org',
-     "ann@xn--\u00df.example", "ann@a\u2024b..example", " ann@example.org", "ann@example.org "],
+     "ann@xn--\u00df.example", "ann@a\u2024b..example", " ann@example.org", "ann@example.org ",
+     "=?utf-8?q?eve=40example.org?=@example.net"],
 )  # fmt: skip
 def test_what_is_no_mailbox_is_refused_by_name(address: str) -> None:
     with pytest.raises(AddressError) as caught:
