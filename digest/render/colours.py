@@ -5,12 +5,13 @@ Contrast is that of WCAG 2.2 (1.4.3): 4.5:1 is the least for text.
 
 from __future__ import annotations
 
+import colorsys
 import re
 from dataclasses import dataclass
 
 LEAST_CONTRAST = 4.5
-_STEP = 0.02
-"""How far an accent moves towards black or white at a time."""
+_STEP = 0.01
+"""How much darker or lighter an accent becomes at a time, of 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +77,15 @@ def contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def _mixed(colour: str, target: str, share: float) -> str:
-    pairs = zip(_channels(colour), _channels(target), strict=True)
-    return "#" + "".join(f"{round(a + (b - a) * share):02X}" for a, b in pairs)
-
-
-def _readable(colour: str, grounds: tuple[str, ...], target: str, least: float) -> str:
-    """`colour` moved towards `target` just far enough to stand out from every ground."""
-    share = 0.0
+def _readable(colour: str, grounds: tuple[str, ...], step: float, least: float) -> str:
+    """`colour` in its own hue, darker (`step` < 0) or lighter, just until it stands out from every ground."""
+    red, green, blue = (channel / 255 for channel in _channels(colour))
+    hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
     moved = colour
-    while share < 1 and min(contrast(moved, ground) for ground in grounds) < least:
-        share += _STEP
-        moved = _mixed(colour, target, min(share, 1.0))
+    while 0 < lightness < 1 and min(contrast(moved, ground) for ground in grounds) < least:
+        lightness = min(1.0, max(0.0, lightness + step))
+        shares = colorsys.hls_to_rgb(hue, lightness, saturation)
+        moved = "#" + "".join(f"{round(share * 255):02X}" for share in shares)
     return moved
 
 
@@ -102,7 +100,7 @@ def palette(accent: str = HOUSE_ACCENT) -> Palette:
         wanted = HOUSE_ACCENT
     # The page and the tint are the grounds that the accent stands out from least.
     light_grounds = (_LIGHT.page, _LIGHT.tint, _LIGHT.card)
-    light = _readable(wanted, light_grounds, "#000000", LEAST_CONTRAST)
+    light = _readable(wanted, light_grounds, -_STEP, LEAST_CONTRAST)
     if light != wanted:
         ratio = min(contrast(wanted, ground) for ground in light_grounds)
         warnings.append(
@@ -113,7 +111,7 @@ def palette(accent: str = HOUSE_ACCENT) -> Palette:
         dark = _HOUSE_DARK_ACCENT
     else:
         # 6:1 rather than 4.5:1: some programs lighten dark grounds a little of their own accord.
-        dark = _readable(light, (_DARK.page, _DARK.tint, _DARK.card), "#FFFFFF", 6.0)
+        dark = _readable(wanted, (_DARK.page, _DARK.tint, _DARK.card), _STEP, 6.0)
     return Palette(
         light=_with_accent(_LIGHT, light), dark=_with_accent(_DARK, dark), warnings=tuple(warnings)
     )

@@ -17,8 +17,8 @@ from digest.render.excerpt import count_words, excerpt, paragraphs, prose, short
 from digest.render.figures import Figures
 from digest.render.presentation import Presentation, direction_of
 
-HERO_WIDTH, HERO_HEIGHT = 592, 333
-THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT = 176, 132
+HERO_WIDTH = 592
+THUMBNAIL_WIDTH = 176
 CARDS = 5
 """Stories shown in full, the lead among them; the others are a list of headings."""
 MOST_LINKS = 3
@@ -41,17 +41,13 @@ def line(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PictureView:
-    """A picture as it is shown: `width` and `height` are CSS pixels, `height` None where it is not known.
-
-    `alt` "" means that it says nothing that the text does not say.
-    """
+    """A picture as it is shown, `width` in CSS pixels. `alt` "" says nothing that the text does not say."""
 
     url: str
     alt: str
     caption: str
     credit: str
     width: int
-    height: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +174,7 @@ def _story_view(
         position=entry.position,
         title=title,
         url=checked_url(story.url, edition, story),
-        section=line(story.section),
+        section=_short(line(story.section)),
         meta=tuple(part for part in meta if part),
         standfirst=standfirst,
         excerpt=texts,
@@ -187,6 +183,10 @@ def _story_view(
         lang=lang,
         dir=direction,
     )
+
+
+def _short(label: str, longest: int = 40) -> str:
+    return label if len(label) <= longest else label[: longest - 1].rstrip() + "…"
 
 
 def _own_language(story: Story, title: str, facts: Presentation) -> tuple[str, str]:
@@ -213,16 +213,12 @@ def _picture_view(picture: Picture, edition: Edition, story: Story, *, hero: boo
     most = HERO_WIDTH if hero else THUMBNAIL_WIDTH
     # A small picture is shown small: one blown up to the card's width looks broken.
     width = min(most, picture.width) if picture.width and picture.width > 0 else most
-    height = None
-    if picture.width and picture.height and picture.width > 0 and picture.height > 0:
-        height = max(1, round(picture.height * width / picture.width))
     return PictureView(
         url=checked_url(picture.url, edition, story),
         alt=line(picture.alt or ""),
         caption=line(picture.caption),
         credit=line(picture.credit),
         width=width,
-        height=height,
     )
 
 
