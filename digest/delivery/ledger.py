@@ -1,0 +1,82 @@
+"""What the engine asks of the ledger: claim, then one commit for the last results and the next offers.
+
+Every method is one transaction, blocks, and is called from one thread only. The implementation is
+`digest.store.leased.LeasedEdition`: one edition, held under a lease by one owner with one epoch.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from digest.errors import DigestError
+from digest.model import DeliveryState, Outcome, Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A recipient that is ours to send to. `attempts` counts those that ended with a reply or in doubt."""
+
+    recipient: Recipient
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one claim gave. `skipped` left or were suppressed since the fan-out; `last`: no more is due."""
+
+    claimed: tuple[Claimed, ...] = ()
+    skipped: int = 0
+    last: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a row becomes: `queued` for a copy that was certainly not handed over."""
+
+    outcome: Outcome
+    state: DeliveryState
+    next_attempt: dt.datetime | None = None
+
+
+class SendingStopped(DigestError):  # noqa: N818 - a state, not a failure
+    """Somebody else decided: the lease is another's now, or the edition was held, paused or cancelled.
+
+    Nothing further may be offered.
+    """
+
+    exit_code = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The rows that may be handed to a server, and the moment from which they no longer may."""
+
+    deliveries: frozenset[int]
+    until: dt.datetime
+
+
+class Ledger(Protocol):
+    """One edition's rows, as long as the lease lasts. All raise `StoreError` when the database is out."""
+
+    def claim(self, limit: int) -> Page:
+        """Takes up to `limit` rows that are queued or due again; those who left meanwhile are skipped.
+
+        Raises `SendingStopped`.
+        """
+        ...
+
+    def commit(self, results: Sequence[Result], offers: Sequence[int]) -> Offered:
+        """Writes what became of earlier offers, and offers the next, in one transaction.
+
+        Only rows that it returns may be handed to a server, and only after it returned. Results are taken
+        also when the lease is gone (then nothing is offered): they are true, and may settle what was called
+        uncertain.
+        """
+        ...
+
+    def renew(self) -> None:
+        """Keeps the lease while nothing else is written. Raises `SendingStopped`."""
+        ...

@@ -1,0 +1,198 @@
+"""The ledger: one row for each copy of an edition, and what became of it.
+
+`SqlLedger` is for looking and for decisions of people; `take` gives the holder of an edition's lease the part
+that sends (`LeasedEdition`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from digest.model import Delivery, DeliveryState, Edition, EditionState
+from digest.ports import Clock
+from digest.store import Database
+from digest.store.events import record
+from digest.store.installation import Installation
+from digest.store.leased import LEASE, Held, LeasedEdition, busy, lease_name
+from digest.store.tables import delivery, edition
+
+State = DeliveryState
+_PAGE = 1000
+_TO_DO = [State.queued, State.claimed, State.offered, State.deferred]
+
+
+class SqlLedger:
+    """The deliveries of all editions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def take(
+        self,
+        taken: Edition,
+        owner: str,
+        *,
+        clock: Clock,
+        gone: Callable[[str], bool],
+        audience: sa.Select[Any],
+        do_not_send: sa.Select[Any],
+        length: dt.timedelta = LEASE,
+    ) -> LeasedEdition:
+        """Takes the lease of this edition. Raises `EditionError` while another process has it.
+
+        `owner` names this process for its lifetime; `gone(owner)` is whether that process has certainly
+        ended, so that one that was killed need not be waited for.
+        """
+        installation, name, now = Installation(self._database), lease_name(taken.id), clock.now()
+        present = installation.lease(name)
+        if present is not None and present.until > now and present.owner != owner and gone(present.owner):
+            installation.release(name, present.owner, present.epoch, now=now)
+        epoch = installation.acquire(name, owner, now=now, length=length)
+        if epoch is None:
+            present = installation.lease(name)
+            raise busy(taken.name, present.owner if present else "?", present.until if present else now)
+        return LeasedEdition(
+            self._database,
+            taken.id,
+            Held(name, owner, epoch),
+            clock=clock,
+            audience=audience,
+            do_not_send=do_not_send,
+            first_offer=_first_offer,
+            length=length,
+        )
+
+    # Looking
+
+    def counts(self, number: int) -> dict[State, int]:
+        """Rows of edition `number` by state; every state is there."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                sa.select(delivery.c.state, sa.func.count())
+                .where(delivery.c.edition == number)
+                .group_by(delivery.c.state)
+            ).all()
+        found = {State(state): int(count) for state, count in rows}
+        return {state: found.get(state, 0) for state in State}
+
+    def left(self, number: int) -> int:
+        """How many copies are still to be tried, now or later."""
+        counts = self.counts(number)
+        return sum(counts[state] for state in _TO_DO)
+
+    def next_attempt(self, number: int) -> dt.datetime | None:
+        """When the first deferred copy is due; None when none waits."""
+        with self._database.read() as connection:
+            moment: dt.datetime | None = connection.execute(
+                sa.select(sa.func.min(delivery.c.next_attempt)).where(
+                    delivery.c.edition == number, delivery.c.state == State.deferred
+                )
+            ).scalar()
+        return moment
+
+    def deliveries(
+        self,
+        number: int,
+        message_id: Callable[[int], str],
+        *,
+        state: State | None = None,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> Iterator[Delivery]:
+        """Rows in the order of their ids, read page by page; `message_id` makes one from a row's id."""
+        query = sa.select(delivery).where(delivery.c.edition == number).order_by(delivery.c.id)
+        if state is not None:
+            query = query.where(delivery.c.state == state)
+        while limit is None or limit > 0:
+            page = _PAGE if limit is None else min(_PAGE, limit)
+            with self._database.read() as connection:
+                rows = connection.execute(query.where(delivery.c.id > after).limit(page)).all()
+            for row in rows:
+                yield _delivery(row, message_id)
+            if len(rows) < page:
+                return
+            after = rows[-1].id
+            limit = None if limit is None else limit - len(rows)
+
+    # Decisions of people
+
+    def resolve(
+        self,
+        number: int,
+        *,
+        resend: bool,
+        now: dt.datetime,
+        actor: str,
+        deliveries: Collection[int] | None = None,
+    ) -> int:
+        """Settles uncertain rows: sent once more with the same Message-ID, or left as they are.
+
+        `deliveries` None means all of them. Returns how many; an edition that was finished is open again when
+        something is to be sent. Written into the audit trail.
+        """
+        condition = sa.and_(delivery.c.edition == number, delivery.c.state == State.uncertain)
+        if deliveries is not None:
+            condition &= delivery.c.id.in_(list(deliveries))
+        values: dict[str, Any] = {"state": State.skipped, "skip_reason": "may have arrived; not sent again"}
+        if resend:
+            values = {
+                "state": State.queued,
+                "resends": delivery.c.resends + 1,
+                "next_attempt": None,
+                "settled": None,
+            }
+        with self._database.write() as connection:
+            changed = connection.execute(sa.update(delivery).where(condition).values(**values)).rowcount
+            if changed and resend:
+                connection.execute(
+                    sa.update(edition)
+                    .where(edition.c.id == number, edition.c.state == EditionState.finished)
+                    .values(state=EditionState.sending, finished=None)
+                )
+            if changed:
+                action = "resend uncertain" if resend else "leave uncertain"
+                record(
+                    connection,
+                    at=now,
+                    actor=actor,
+                    action=action,
+                    subject=f"edition {number}",
+                    copies=changed,
+                )
+        return changed
+
+    def cancel(self, number: int, *, now: dt.datetime) -> int:
+        """Nothing more of this edition leaves: rows not yet offered are cancelled. Returns how many."""
+        with self._database.write() as connection:
+            return connection.execute(
+                sa.update(delivery)
+                .where(
+                    delivery.c.edition == number,
+                    delivery.c.state.in_([State.queued, State.claimed, State.deferred]),
+                )
+                .values(state=State.cancelled, settled=now, next_attempt=None)
+            ).rowcount
+
+
+def _delivery(row: sa.Row[Any], message_id: Callable[[int], str]) -> Delivery:
+    state = State(row.state)
+    reply = f"{row.code} {row.reply}" if row.code else row.reply
+    return Delivery(
+        row.id,
+        row.edition,
+        row.address,
+        state,
+        row.attempts,
+        "" if state is State.skipped else message_id(row.id),
+        reply,
+        row.skip_reason,
+        row.next_attempt,
+    )
+
+
+def _first_offer(connection: sa.Connection, number: int, now: dt.datetime) -> None:
+    """The first copy is about to leave: from now on readers have seen these stories."""
