@@ -74,25 +74,24 @@ in effect and where each value comes from. A key that does not exist is refused.
 """
 
 
+_EXAMPLE = re.compile(r"(?:Examples?: )?(?:\$ )?(?P<line>(?:[A-Z_]+=\S+ )*digest [a-z].*)")
+
+
 # --- commands -----------------------------------------------------------------------------------------
 
 
 def examples(command: click.Command) -> list[str]:
     """The lines of a command's epilog (or help) that call `digest`."""
     lines = f"{command.help or ''}\n{command.epilog or ''}".splitlines()
-    stripped = (line.strip().removeprefix("$ ").strip("`") for line in lines)
-    return [line for line in stripped if re.match(r"(?:[A-Z_]+=\S+ )*digest [a-z]", line)]
+    matches = (_EXAMPLE.fullmatch(line.strip()) for line in lines)
+    return [match["line"] for match in matches if match]
 
 
 def _paragraphs(command: click.Command) -> str:
     """The help as Markdown: click's marks and the examples taken out, line ends within paragraphs kept."""
     text = inspect.cleandoc(command.help or "").replace("\b\n", "").split("\f")[0]
-    shown = [line for line in text.splitlines() if not _is_example_line(line)]
-    return "\n".join(shown).strip()
-
-
-def _is_example_line(line: str) -> bool:
-    return bool(re.match(r"\s*(?:\$ )?digest [a-z]|\s*Examples?:\s*$", line))
+    shown = [line for line in text.splitlines() if not _EXAMPLE.fullmatch(line.strip())]
+    return "\n".join(line for line in shown if line.strip() not in ("Example:", "Examples:")).strip()
 
 
 def _commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import io
 import json
 import math
 import re
@@ -123,9 +124,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
     for row in kept:
         made.add_row(*(Text(_cell(value)) for value in row))
     console = Console(file=sys.stdout, highlight=False)
-    if not console.is_terminal:
-        console = Console(file=sys.stdout, highlight=False, width=100_000)
-    console.print(made, markup=False)
+    if console.is_terminal:
+        console.print(made)
+        return
+    wide = Console(file=io.StringIO(), highlight=False, width=100_000)
+    with wide.capture() as capture:
+        wide.print(made)
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines() if line.strip()))
 
 
 # --- progress -----------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ from digest.errors import ConfigError
 
 PREFIX = "DIGEST_"
 NOT_SETTINGS = frozenset({"DIGEST_CONFIG", "DIGEST_DEBUG"})
+NOT_OURS = ("DIGEST_TEST", "DIGEST_BENCH")
+"""What the project's own tests and benchmarks are told begins so; no section does."""
 
 _YES = frozenset({"true", "yes", "on", "1"})
 _NO = frozenset({"false", "no", "off", "0"})
@@ -53,7 +55,7 @@ def read_environment(
     """
     variables, errors = [], []
     for name in sorted(environ):
-        if not name.startswith(PREFIX) or name in NOT_SETTINGS:
+        if not name.startswith(PREFIX) or name.startswith(NOT_OURS) or name in NOT_SETTINGS:
             continue
         path = _path(name, slugs)
         field = schema.field_at(path) if path else None

@@ -291,6 +291,7 @@ def test_variables_go_over_the_file(config: Path) -> None:
             "DIGEST_NEWSLETTER__WEEKLY__LATENESS": "36h",
             "DIGEST_CONFIG": "elsewhere",
             "DIGEST_DEBUG": "1",
+            "DIGEST_TESTS_COMPLETE": "1",
             "OTHER": "x",
         },
     )
