@@ -325,7 +325,8 @@ class Edition:
     """One period's frozen content of a newsletter.
 
     `hash` is over the manifest and every variant's HTML and text; `approved_hash` is what was approved.
-    `held` and `paused` are reasons; "" means the flag is off. `key_id` names the signing key of its links.
+    `held` and `paused` are reasons; "" means the flag is off (of a skipped edition `held` says why it was
+    skipped). `key_id` names the signing key of its links.
     """
 
     id: int
@@ -349,6 +350,15 @@ class Edition:
     sender: Sender | None = None
     key_id: int = 0
     metric: str = ""
+    choices: Choices = field(default_factory=Choices)
+    """The editor's word so far."""
+    policy: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    """What was decided about approval, lateness and uncertain copies when it was built."""
+    told: bool = False
+    """Whether the editors were told that it is ready."""
+    started: dt.datetime | None = None
+    """When its first copy was offered to the relay."""
+    finished: dt.datetime | None = None
 
     @property
     def name(self) -> str:
