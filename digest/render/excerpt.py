@@ -30,16 +30,19 @@ _LEAD_IN = re.compile(
 )
 _WHOLE_LINE = re.compile(
     r"(advertisement|sponsored|explore further|read more|continue reading|keep reading|related(?: stories)?"
-    r"|see also|share(?: this)?(?: story| article)?|comments?|loading.*|by [\w.\- ]{3,60}"
+    r"|see also|share(?: this)?(?: story| article)?|comments?"
     r"|(?:sign up|subscribe|follow us|get our)\b.*|the post .+ (?:first )?appeared (?:first )?on .+"
     r"|(?:©|\(c\)|copyright\b).*"
     r"|(?:this|the) (?:article|story) (?:was )?(?:originally|first) (?:published|appeared).*)"
     r"[\s.…»→>]*",
     re.IGNORECASE,
 )
+# Only behind a mark: a sentence may end with these words of its own.
 _TRAILING = re.compile(
-    r"\s*(?:\[\s*(?:…|\.{3})\s*\]|(?:…|\.{3})?\s*\(?(?:read more|continue reading|keep reading"
-    r"|read the full story)\b\)?)[\s.…»→>]*$",
+    r"\s*(?:\[\s*(?:…|\.{3})\s*\]"
+    r"|(?:(?<=[.!?…\])\"'”’])|…|\.{3})\s*"
+    r"\(?(?:read more|continue reading|keep reading|read the full story)\b\)?)"
+    r"[\s.…»→>]*$",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*(?=\s)|[。！？][」』”]*")
