@@ -94,7 +94,8 @@ class Compiled:
             self._subject_field(recipient.address, name, leave) if self._personal_subject else b"",
         ]
         own = (recipient.address, name)
-        values += [encode(own[which]) for which, encode in self._own]
+        plain = [value.encode("ascii") if unchanged(value) else None for value in own]
+        values += [plain[which] or encode(own[which]) for which, encode in self._own]
         content = self._constants.copy()
         content[1::2] = self._pick(values)
         return Message(
@@ -188,12 +189,7 @@ def _encode(pieces: Sequence[Piece], leave_prefix: str, places: dict[Slot, int])
 def _encoder(context: SlotContext) -> Callable[[str], bytes]:
     escape = slots.ESCAPES[context]
 
-    def encode(value: str) -> bytes:
-        if unchanged(value):
-            return value.encode("ascii")
-        return encode_value(escape(value))
-
-    return encode
+    return lambda value: encode_value(escape(value))
 
 
 def _alternate(parts: Sequence[_Part]) -> tuple[list[bytes], list[int]]:

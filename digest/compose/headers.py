@@ -59,7 +59,10 @@ def name_and_address(name: str, bracketed: str, column: int) -> str:
     if not name:
         return bracketed
     phrase = name
-    if not _ATOMS.fullmatch(name):
+    if _ATOMS.fullmatch(name):
+        if column + len(name) + 1 + len(bracketed) <= FOLD and "=?" not in name:  # most names
+            return f"{name} {bracketed}"
+    else:
         phrase = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if "=?" in name or not _PRINTABLE.fullmatch(name) or column + len(phrase) > FOLD:
         phrase = encoded_words(name, column)

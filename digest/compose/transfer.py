@@ -38,6 +38,9 @@ def encode_text(text: str) -> bytes:
 
 def _encode_line(line: str) -> bytes:
     tokens = [_TOKENS[b] for b in line.encode("utf-8")]
+    whole = "".join(tokens)
+    if len(whole) <= LINE and not whole.startswith((".", "From ")) and not whole.endswith((" ", "\t")):
+        return whole.encode("ascii")  # most lines, and nearly all values
     if tokens and tokens[-1] in " \t":  # relays strip white space at a line's end
         tokens[-1] = f"={ord(tokens[-1]):02X}"
     lines: list[str] = []

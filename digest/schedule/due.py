@@ -124,7 +124,8 @@ def missed(
     """What was never built and is too late at `now`.
 
     `previous` is the period of the newsletter's newest edition, also a cancelled one (or the scheduler would
-    build again what an editor cancelled); None: `since`, when the newsletter was set up, counts instead.
+    build again what an editor cancelled), or None; nothing is owed from before `since`, when the newsletter
+    was set up.
     """
     count, newest = 0, deque[Period](maxlen=limit)
     for period in periods_after(schedule, previous, since):
@@ -136,7 +137,7 @@ def missed(
 
 
 def coming(schedule: Schedule, previous: Period | None, since: dt.datetime, now: dt.datetime) -> Period:
-    """The first period after `previous` (or, without one, after `since`) that can still be built in time."""
+    """The first period after `previous`, and since `since`, that can still be built in time."""
     return next(
         period
         for period in periods_after(schedule, previous, since)

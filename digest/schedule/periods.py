@@ -131,10 +131,9 @@ def last_complete(schedule: Schedule, at: dt.datetime, *, previous: Period | Non
     a changed schedule never gives a period that overlaps an edition's.
     """
     if previous is not None:
-        for later in periods_after(schedule, previous, at):
-            if later.window.end > at:
-                return previous
+        while (later := following(schedule, previous)).window.end <= at:
             previous = later
+        return previous
     date = _start_before(schedule, at)
     start = _boundary(schedule, date)
     while _boundary(schedule, date) == start:  # more than once only behind a day that never was
@@ -180,8 +179,14 @@ def first(schedule: Schedule, since: dt.datetime) -> Period:
 
 
 def periods_after(schedule: Schedule, previous: Period | None, since: dt.datetime) -> Iterator[Period]:
-    """All periods after the newest edition's, or after `since` where there is none yet; without end."""
+    """The periods that are to be built by themselves, oldest first and without end.
+
+    They follow `previous`, that of the newest edition; where there is none yet, or only one that somebody
+    made of an old week by hand, they begin with the first that the newsletter owes `since` it was set up.
+    """
     current = first(schedule, since) if previous is None else following(schedule, previous)
+    if current.build_at < since:
+        current = first(schedule, since)
     while True:
         yield current
         current = following(schedule, current)

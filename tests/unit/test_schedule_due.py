@@ -134,6 +134,13 @@ def test_a_new_newsletter_has_missed_nothing() -> None:
     assert coming(SCHEDULE, None, since, since).start_date == dt.date(2026, 11, 16)
 
 
+def test_an_old_week_that_was_made_by_hand_owes_nothing() -> None:
+    old = period(SCHEDULE, dt.date(2019, 3, 4))
+    since = WEEK.build_at - HOUR
+    assert missed(SCHEDULE, old, since, WEEK.build_at).count == 0
+    assert coming(SCHEDULE, old, since, WEEK.build_at) == WEEK
+
+
 def test_years_of_downtime_are_counted_and_the_newest_listed() -> None:
     gone = missed(SCHEDULE, WEEK, WEEK.window.start, WEEK.send_at + 3 * 364 * DAY, limit=10)
     assert (gone.count, len(gone.periods)) == (156, 10)
