@@ -1,0 +1,173 @@
+"""The composition root: the only module that chooses implementations.
+
+An `App` is cheap to make; each part is made when it is first asked for, so that a command pays only for what
+it uses. Tests make one with their own settings and clock.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from digest.compose import Frame
+from digest.config import Newsletter, Settings
+from digest.errors import EditionError, UsageError
+from digest.model import Edition, RankingSettings
+from digest.ports import Clock, Transport
+from digest.render import Presentation, Renderer
+from digest.render.templates import folders
+from digest.schedule import Schedule
+from digest.store import Database
+from digest.store.editions import Editions
+from digest.store.installation import Installation
+from digest.store.ledger import SqlLedger
+from digest.store.signals import Signals
+from digest.store.sources import Sources
+from digest.store.stories import Stories
+from digest.store.tables import people
+from digest.tokens import KeyRing
+from digest.work.generation import Generation
+from subscribers import Subscribers
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> dt.datetime:
+        return dt.datetime.now(dt.UTC)
+
+
+class App:
+    """The product, put together for one configuration."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+
+    # What is kept
+
+    @cached_property
+    def database(self) -> Database:
+        """The store; its schema is checked before anything is read (`StoreVersionError`)."""
+        database = Database(self.settings.database_url())
+        database.check()
+        return database
+
+    @cached_property
+    def keys(self) -> KeyRing:
+        return KeyRing.load(self.settings.path(self.settings.keys.file))
+
+    @cached_property
+    def installation(self) -> Installation:
+        return Installation(self.database)
+
+    @cached_property
+    def generation(self) -> Generation:
+        keys = self.settings.path(self.settings.keys.file)
+        return Generation(self.installation, keys.with_name(f"{keys.name}.generation"))
+
+    @cached_property
+    def stories(self) -> Stories:
+        return Stories(self.database)
+
+    @cached_property
+    def signals(self) -> Signals:
+        return Signals(self.database)
+
+    @cached_property
+    def sources(self) -> Sources:
+        return Sources(self.database)
+
+    @cached_property
+    def editions(self) -> Editions:
+        return Editions(self.database)
+
+    @cached_property
+    def ledger(self) -> SqlLedger:
+        return SqlLedger(self.database)
+
+    @cached_property
+    def subscribers(self) -> Subscribers:
+        return Subscribers(self.database, people, address_secret=self.keys.address_secret, now=self.clock.now)
+
+    # What each newsletter asks for
+
+    def newsletter(self, slug: str) -> Newsletter:
+        try:
+            return self.settings.newsletter[slug]
+        except KeyError:
+            known = ", ".join(sorted(self.settings.newsletter)) or "none"
+            raise UsageError(
+                f"there is no newsletter {slug!r}",
+                hint=f"Configured: {known}. Add [newsletter.{slug}] to config.toml or use one of these.",
+            ) from None
+
+    def schedule(self, slug: str) -> Schedule:
+        return Schedule.of(self.newsletter(slug))
+
+    def ranking_settings(self, slug: str) -> RankingSettings:
+        newsletter = self.newsletter(slug)
+        return RankingSettings(
+            count=newsletter.count,
+            minimum=newsletter.minimum,
+            order=newsletter.order,
+            metric=newsletter.metric,
+            projection=newsletter.projection,
+            minimum_age=newsletter.minimum_age,
+            per_section=newsletter.per_section,
+            per_author=newsletter.per_author,
+            stale_after=newsletter.stale_after,
+        )
+
+    # What an edition becomes
+
+    def presentation(self, edition: Edition) -> Presentation:
+        newsletter = self.newsletter(edition.newsletter)
+        site = self.settings.site.url.rstrip("/")
+        return Presentation(
+            name=newsletter.name,
+            title=newsletter.title,
+            language=newsletter.language,
+            zone=newsletter.zone,
+            accent=newsletter.accent,
+            logo=newsletter.logo,
+            site_url=site,
+            postal_address=self.settings.site.postal_address,
+            web_url=f"{site}/e/{edition.name}",
+            show_figures=newsletter.show_figures,
+        )
+
+    def renderer(self, edition: Edition) -> Renderer:
+        templates = self.settings.templates
+        own = None if templates is None else self.settings.path(templates)
+        look = self.newsletter(edition.newsletter).look
+        return Renderer(folders(own), self.presentation(edition), look=look)
+
+    def frame(self, edition: Edition) -> Frame:
+        """What stands around the content in each copy; sender and Date are those that it froze."""
+        newsletter = self.newsletter(edition.newsletter)
+        if edition.sender is None or edition.date is None:
+            raise EditionError(
+                edition.name,
+                "has no content yet",
+                hint=f"Build it: digest edition build {edition.newsletter}",
+            )
+        return Frame(
+            sender=edition.sender,
+            newsletter=edition.newsletter,
+            list_id=newsletter.list_id,
+            site_url=self.settings.site.url,
+            date=edition.date.astimezone(ZoneInfo(newsletter.zone)),
+            edition_name=edition.name,
+            title=newsletter.name,
+            language=newsletter.language,
+        )
+
+    # The outside
+
+    def transport(self) -> Transport:
+        """A new connection pool to the relay; the caller closes it."""
+        from digest.smtp.client import SmtpTransport  # noqa: PLC0415
+
+        return SmtpTransport(self.settings.smtp)

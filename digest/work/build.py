@@ -1,0 +1,171 @@
+"""Makes an edition and lets an editor change it. The schedule and people use the same functions.
+
+An edition is made in one go from what the store knows: rank, freeze, render, hash, save. An edit of a draft
+is the same with other choices or other words, so that there is one way in which content comes about.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from digest import edition as editing
+from digest.config import Newsletter
+from digest.config.durations import format_duration
+from digest.edition import Action, check, content_hash, default_preheader, default_subject, freeze
+from digest.errors import UsageError
+from digest.model import Choices, Edition, EditionState, Period, Sender
+from digest.ranking import rank
+from digest.work.desk import Desk
+
+OWN_PICTURE = re.compile(r"/media/([0-9a-f]{64})\Z")
+"""The end of the address of a picture that this installation serves, with the hash of its bytes."""
+
+
+def build(desk: Desk, slug: str, period: Period, *, by: str) -> Edition:
+    """The edition of a period: made now, or as it is when there is one already.
+
+    It comes out as a draft; held, with the reason and the way out, when it should not be sent as it is.
+    `EditionError` when somebody else was faster; `TemplateError` leaves no edition behind.
+    """
+    now = desk.clock.now()
+    desk.editions.ensure_newsletter(slug, since=now)
+    existing = desk.editions.for_period(slug, period.start_date)
+    if existing is not None:
+        return existing
+    empty = Edition(
+        id=0,
+        newsletter=slug,
+        number=desk.editions.next_number(slug),
+        period=period,
+        state=EditionState.draft,
+        key_id=desk.keys.current,
+    )
+    made, templates = _made(desk, empty, now)
+    return desk.editions.create(made, templates=templates, pictures=_pictures(made), at=now, by=by)
+
+
+def rebuild(desk: Desk, edition: Edition, *, by: str) -> Edition:
+    """Makes a draft anew from what the store knows now, with the editor's choices and words kept."""
+    check(edition, Action.build)
+    return _again(desk, edition, edition, by=by, action="rebuild")
+
+
+def choose(
+    desk: Desk, edition: Edition, action: Action, change: Callable[[Choices], Choices], *, by: str
+) -> Edition:
+    """Ranks again with changed choices. An approved edition becomes a draft: other content was approved."""
+    check(edition, action)
+    changed = replace(edition, choices=change(edition.choices))
+    return _again(desk, edition, changed, by=by, action=action.value)
+
+
+def move(desk: Desk, edition: Edition, story: int, position: int, *, by: str) -> Edition:
+    """Puts a story of the list at a position. Raises `UsageError` for a story that is not in it."""
+    picks = [each.story.id for each in edition.stories]
+    if story not in picks:
+        raise UsageError(
+            f"story {story} is not in {edition.name}",
+            hint=f"To put it in: digest edition pin {edition.name} {story} --position {position}",
+        )
+    return choose(desk, edition, Action.move, lambda c: editing.move(c, picks, story, position), by=by)
+
+
+def set_words(desk: Desk, edition: Edition, words: Mapping[str, str], *, by: str) -> Edition:
+    """Sets subject, preheader or introduction; "" goes back to what is made of the headings."""
+    check(edition, Action.set)
+    own = {f"own_{key}": bool(value) for key, value in words.items()}
+    changed = replace(
+        edition,
+        subject=words.get("subject", edition.subject),
+        preheader=words.get("preheader", edition.preheader),
+        intro=words.get("intro", edition.intro),
+        policy={**edition.policy, **own},
+    )
+    return _again(desk, edition, changed, by=by, action="set")
+
+
+def approve(desk: Desk, edition: Edition, *, by: str) -> Edition:
+    """Approves exactly this content: `EditionError` when it was changed since it was read."""
+    check(edition, Action.approve)
+    return desk.editions.approve(edition.id, edition.hash, at=desk.clock.now(), by=by)
+
+
+def _again(desk: Desk, before: Edition, changed: Edition, *, by: str, action: str) -> Edition:
+    now = desk.clock.now()
+    made, templates = _made(desk, changed, now)
+    return desk.editions.save_content(
+        made, before=before, templates=templates, pictures=_pictures(made), action=action, at=now, by=by
+    )
+
+
+def _made(desk: Desk, edition: Edition, now: dt.datetime) -> tuple[Edition, Mapping[str, str]]:
+    """The edition with everything frozen, and the template sources that made it."""
+    settings = desk.newsletter(edition.newsletter)
+    window = edition.period.window
+    candidates, used = desk.stories.candidates(
+        window, edition.newsletter, until=window.end, edition=edition.id or None
+    )
+    ranking = rank(
+        candidates, window, desk.ranking_settings(edition.newsletter), choices=edition.choices, used=used
+    )
+    stories = freeze(ranking)
+    policy = {**edition.policy, **_policy(settings), "hold": ranking.hold}
+    made = replace(
+        edition,
+        stories=stories,
+        left_out=ranking.left_out,
+        metric=ranking.metric,
+        subject=edition.subject if edition.policy.get("own_subject") else default_subject(stories),
+        preheader=edition.preheader if edition.policy.get("own_preheader") else default_preheader(stories),
+        # A Date in the past looks like spam, one in the future too: it leaves at its time, or later.
+        date=max(edition.period.send_at, now).replace(microsecond=0),
+        sender=_sender(settings),
+        policy=policy,
+        held=_held(edition, ranking.hold),
+        variants=(),
+    )
+    templates: Mapping[str, str] = {}
+    if stories:
+        rendered = desk.renderer(made).render(made, nonce=secrets.token_hex(8))
+        made, templates = replace(made, variants=(rendered.variant,)), rendered.sources
+    hashes = {name: hashlib.sha256(content.encode()).hexdigest() for name, content in templates.items()}
+    return replace(
+        made, hash=content_hash(made, hashes, pictures=_pictures(made), policy=made.policy)
+    ), templates
+
+
+def _held(edition: Edition, hold: str) -> str:
+    """The reason to hold it now. What a person said stays, and what a person released stays released."""
+    before = edition.policy.get("hold", "")
+    if edition.held and edition.held != before:
+        return edition.held
+    released = not edition.held and bool(before)
+    return "" if released and hold == before else hold
+
+
+def _policy(settings: Newsletter) -> dict[str, str]:
+    return {
+        "approval": settings.approval.value,
+        "lateness": format_duration(settings.lateness),
+        "uncertain": settings.uncertain,
+    }
+
+
+def _sender(settings: Newsletter) -> Sender:
+    return Sender(
+        name=settings.sender_name or settings.name,
+        address=settings.sender,
+        reply_to=settings.reply_to,
+        return_path_domain=settings.return_path_domain,
+    )
+
+
+def _pictures(edition: Edition) -> list[str]:
+    """Hashes of the pictures that this installation serves itself."""
+    urls = [each.story.picture.url for each in edition.stories if each.story.picture]
+    return [found[1] for url in urls if (found := OWN_PICTURE.search(url))]

@@ -1,0 +1,72 @@
+"""What the use cases work with. `digest.app.App` is one; tests make their own."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from digest.compose import Frame
+from digest.config import Newsletter, Settings
+from digest.model import Edition, RankingSettings
+from digest.ports import Clock, Transport
+from digest.render import Renderer
+from digest.schedule import Schedule
+from digest.store.editions import Editions
+from digest.store.installation import Installation
+from digest.store.ledger import SqlLedger
+from digest.store.sources import Sources
+from digest.store.stories import Stories
+from digest.tokens import KeyRing
+from digest.work.generation import Generation
+from subscribers import Subscribers
+
+
+class Desk(Protocol):
+    """The parts, each made when it is first asked for."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def keys(self) -> KeyRing: ...
+
+    @property
+    def installation(self) -> Installation: ...
+
+    @property
+    def generation(self) -> Generation: ...
+
+    @property
+    def stories(self) -> Stories: ...
+
+    @property
+    def sources(self) -> Sources: ...
+
+    @property
+    def editions(self) -> Editions: ...
+
+    @property
+    def ledger(self) -> SqlLedger: ...
+
+    @property
+    def subscribers(self) -> Subscribers: ...
+
+    def newsletter(self, slug: str) -> Newsletter:
+        """Its settings; `UsageError` names the known ones."""
+        ...
+
+    def schedule(self, slug: str) -> Schedule: ...
+
+    def ranking_settings(self, slug: str) -> RankingSettings: ...
+
+    def renderer(self, edition: Edition) -> Renderer: ...
+
+    def frame(self, edition: Edition) -> Frame:
+        """What stands around an edition's content in each copy."""
+        ...
+
+    def transport(self) -> Transport:
+        """A new connection pool to the relay; the caller closes it."""
+        ...

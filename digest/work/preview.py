@@ -1,0 +1,134 @@
+"""An edition as it will arrive, made by the code that sends, with tokens that do nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from email import policy
+from email.parser import BytesParser
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from digest.compose import CLIPPED_AT, Clipping, clipping, compile_message
+from digest.errors import EditionError
+from digest.model import Edition, Message, Recipient, Variant
+from digest.render.page import Shown, preview_page
+from digest.tokens import Purpose, inert
+from digest.work.build import OWN_PICTURE
+from digest.work.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One copy, taken apart. `eml` is the whole message as it would leave."""
+
+    edition: Edition
+    variant: Variant
+    reader: str
+    html: str
+    text: str
+    eml: bytes
+    headers: tuple[tuple[str, str], ...]
+
+
+def preview(desk: Desk, edition: Edition, *, address: str, name: str = "") -> Preview:
+    """What `address` would receive. Raises `EditionError` for an edition without content."""
+    if not edition.variants:
+        raise EditionError(
+            edition.name,
+            f"has no content yet{': ' + edition.held if edition.held else ''}",
+            hint=f"Build it: digest edition build {edition.newsletter}",
+        )
+    variant = edition.variants[0]
+    message = inert_copy(desk, edition, address=address, name=name)
+    parsed = BytesParser(policy=policy.default).parsebytes(message.content)
+    text, html = parsed.get_body(("plain",)), parsed.get_body(("html",))
+    assert text is not None
+    assert html is not None
+    return Preview(
+        edition=edition,
+        variant=variant,
+        reader=address,
+        html=html.get_content(),
+        text=text.get_content(),
+        eml=message.content,
+        headers=tuple((key, str(value)) for key, value in parsed.items()),
+    )
+
+
+def inert_copy(desk: Desk, edition: Edition, *, address: str, name: str = "") -> Message:
+    """One copy for `address` whose links change nothing: an editor's click unsubscribes nobody."""
+    compiled = compile_message(edition.variants[0], desk.frame(edition))
+    return compiled.message(
+        Recipient(delivery=0, subscription=0, address=address, name=name),
+        leave=inert(Purpose.leave),
+        bounce=inert(Purpose.bounce),
+        message=inert(Purpose.message),
+    )
+
+
+def write(desk: Desk, shown: Preview, folder: Path) -> Path:
+    """Writes index.html, digest.html, digest.txt and digest.eml, and the pictures that this installation
+    serves; returns the path of index.html.
+
+    digest.html, digest.txt and digest.eml are exactly what leaves; the page shows copies that find their
+    pictures beside it, so that it can be looked at while nothing is served.
+    """
+    edition, settings = shown.edition, desk.newsletter(shown.edition.newsletter)
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = _write_pictures(desk, edition, folder)
+    zone = ZoneInfo(settings.zone)
+    date = edition.date.astimezone(zone).strftime("%a %d %b %Y %H:%M %Z") if edition.date else ""
+    headers = shown.eml.partition(b"\r\n\r\n")[0].decode("ascii", "replace").replace("\r\n", "\n")
+    page = preview_page(
+        [Shown(shown.html, shown.text, headers, shown.variant.key, len(shown.eml))],
+        newsletter=settings.name,
+        edition=edition.name,
+        subject=edition.subject,
+        preheader=edition.preheader,
+        sender=f"{edition.sender.name} <{edition.sender.address}>" if edition.sender else "",
+        date=date,
+        reader=shown.reader,
+        state=edition.state.value + (f", held: {edition.held}" if edition.held else ""),
+        warnings=warnings(edition, shown),
+        media=lambda url: pictures.get(url, url),
+    )
+    for name, content in (
+        ("digest.html", shown.html.encode()),
+        ("digest.txt", shown.text.encode()),
+        ("digest.eml", shown.eml),
+        ("index.html", page.encode()),
+    ):
+        (folder / name).write_bytes(content)
+    return folder / "index.html"
+
+
+def warnings(edition: Edition, shown: Preview) -> list[str]:
+    """What an editor should know before it leaves."""
+    found = []
+    size = len(shown.html.encode())
+    if clipping(size) is not Clipping.none:
+        found.append(
+            f"{size / 1000:.0f} kB of HTML: Gmail cuts off what is longer than {CLIPPED_AT // 1000} kB."
+        )
+    found += [
+        f"No description of the picture of: {each.story.title}"
+        for each in edition.stories
+        if each.story.picture and each.story.picture.alt is None
+    ]
+    return found
+
+
+def _write_pictures(desk: Desk, edition: Edition, folder: Path) -> dict[str, str]:
+    """Own pictures of the edition into ``media/``; their address -> where they lie, seen from the page."""
+    places = {}
+    for each in edition.stories:
+        url = each.story.picture.url if each.story.picture else ""
+        found = OWN_PICTURE.search(url)
+        kept = desk.stories.media(found[1]) if found else None
+        if found and kept:
+            content, media_type = kept
+            name = f"{found[1]}.{media_type.rpartition('/')[2]}"
+            (folder / "media").mkdir(exist_ok=True)
+            (folder / "media" / name).write_bytes(content)
+            places[url] = f"media/{name}"
+    return places
