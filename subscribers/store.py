@@ -14,6 +14,7 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
+from subscribers.address import address_key
 from subscribers.errors import TooLate, UnknownSubscription
 from subscribers.intake import Intake
 from subscribers.model import (
@@ -57,6 +58,7 @@ class Subscribers:
         self._connections = connections
         self._tables = tables
         self._now = now
+        self._secret = address_secret
         self._intake = Intake(tables, address_secret)
 
     # --- bulk -----------------------------------------------------------------------------------------
@@ -197,6 +199,16 @@ class Subscribers:
                 )
             return self._subscription(connection, subscription)
 
+    def name_of(self, address: str) -> str:
+        """The name that a subscriber gave with this address; "" for one that is not known."""
+        person = self._tables.subscriber
+        key = address_key(self._secret, address)
+        with self._connections.read() as connection:
+            found = connection.scalar(
+                sa.select(person.c.name).where(person.c.address_key == key).order_by(person.c.id).limit(1)
+            )
+        return found or ""
+
     # --- many, for people to look at ------------------------------------------------------------------
 
     def subscriptions(
@@ -212,6 +224,14 @@ class Subscribers:
         )
         if state is not None:
             statement = statement.where(series.c.state == state.value)
+        with self._connections.read() as connection:
+            return [_subscription(row) for row in connection.execute(statement)]
+
+    def of_address(self, address: str) -> list[Subscription]:
+        """Every subscription of a mailbox, however it is written. Raises `AddressRefused`."""
+        person = self._tables.subscriber
+        key = address_key(self._secret, address)
+        statement = self._select().where(person.c.address_key == key).order_by(self._tables.subscription.c.id)
         with self._connections.read() as connection:
             return [_subscription(row) for row in connection.execute(statement)]
 

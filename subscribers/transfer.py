@@ -13,7 +13,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from subscribers.errors import ImportRefused
@@ -83,10 +83,11 @@ class Listing:
                 yield found
 
 
-def read_list(path: Path, columns: Mapping[str, str] | None = None) -> Listing:
+def read_list(path: Path, columns: Mapping[str, str] | None = None, *, everyone: bool = False) -> Listing:
     """Looks through a CSV file: UTF-8, UTF-16 or Latin-1; commas, semicolons, tabs or bars.
 
     `columns` names headings where they cannot be guessed, such as ``{"email": "Kontakt", "status": "-"}``.
+    With `everyone` it does not matter whether someone was subscribed there: for lists of suppressions.
     Raises `ImportRefused` for what is not such a list, OSError for what cannot be read.
     """
     with _text(path) as lines:
@@ -98,6 +99,9 @@ def read_list(path: Path, columns: Mapping[str, str] | None = None) -> Listing:
     if heading.problem:
         raise ImportRefused(f"{path}, line {heading.line}: {heading.problem}")
     found = _columns(path, heading.cells, columns or {})
+    if everyone:
+        named = {need: at for need, at in found.named.items() if need != "status"}
+        found = replace(found, named=named, flags={})
     rows = 0
     left_out: list[Rejected] = []
     for each in _judged(path, found, delimiter):

@@ -323,6 +323,13 @@ def test_unknown_subscription_is_said_to_be_unknown(store: Subscribers) -> None:
             act(4711)
 
 
+def test_subscriptions_are_found_by_any_spelling_of_the_address(store: Subscribers) -> None:
+    weekly = take_in(store, "anna@example.org")
+    daily = take_in(store, "Anna@example.org", newsletter="daily")
+    assert store.of_address("ANNA@EXAMPLE.org") == [weekly, daily]
+    assert store.of_address("bob@example.org") == []
+
+
 # --- suppressions -------------------------------------------------------------------------------------
 
 

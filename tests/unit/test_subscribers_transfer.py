@@ -103,6 +103,15 @@ def test_people_who_are_not_subscribed_there_are_left_out(
     assert said in reason
 
 
+def test_a_list_of_suppressions_is_of_everyone_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("email,status,bounced\na@example.org,cleaned,true\nb@example.org,subscribed,\n")
+    assert [entry.address for entry in read_list(file, everyone=True).entries()] == [
+        "a@example.org",
+        "b@example.org",
+    ]
+
+
 def test_short_rows_are_taken_and_long_ones_are_not(tmp_path: Path) -> None:
     found = listing(
         tmp_path,

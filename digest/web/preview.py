@@ -1,0 +1,197 @@
+"""The coming edition for editors, read-only, behind a signed link that expires.
+
+The frames show what the code that sends makes of it, with links that do nothing. Words are an editor's:
+"approved version", not hash.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+from fastapi import APIRouter, Path
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from digest.compose.clipping import Clipping, clipping
+from digest.config import Approval, Newsletter
+from digest.errors import TokenError
+from digest.model import Edition, EditionState
+from digest.render.figures import Figures, locale_of
+from digest.tokens import open_preview_link
+from digest.web.guard import MAIL_POLICY, PAGE_POLICY
+from digest.web.pages import Pages
+from digest.work.desk import Desk
+from digest.work.preview import Preview, preview
+
+MAX_AGE = dt.timedelta(days=30)
+READER = "reader@example.org"
+"""Whose copy is shown: nobody's (RFC 2606)."""
+
+PRIVATE = {"x-robots-tag": "noindex, nofollow"}
+_FRAMES = {"content-security-policy": PAGE_POLICY + "; frame-src 'self'", **PRIVATE}
+_BOXED = "; sandbox allow-popups allow-popups-to-escape-sandbox"
+_NO_PICTURES = MAIL_POLICY.replace("img-src 'self' data: https: http:; ", "")
+
+_STATES = {
+    EditionState.draft: "Draft",
+    EditionState.approved: "Approved",
+    EditionState.fanning: "Being sent",
+    EditionState.sending: "Being sent",
+    EditionState.finished: "Sent",
+    EditionState.skipped: "Skipped",
+    EditionState.cancelled: "Cancelled",
+    EditionState.failed: "Stopped by an error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line under "Checks"."""
+
+    good: bool
+    words: str
+
+
+def state_words(edition: Edition) -> str:
+    """Where an edition stands, in one or two words; a flag speaks before the state beneath it."""
+    if edition.held and edition.state is not EditionState.skipped:
+        return "On hold"
+    if edition.paused:
+        return "Paused"
+    return _STATES[edition.state]
+
+
+def approval_words(edition: Edition) -> str:
+    """What stands about the approved version."""
+    if not edition.approved_hash:
+        return "Not approved yet."
+    by = f" by {edition.approved_by}" if edition.approved_by else ""
+    if edition.approved_hash != edition.hash:
+        return f"Changed since it was approved{by}: it needs a new approval."
+    return f"This is the approved version, approved{by}."
+
+
+def next_words(edition: Edition, newsletter: Newsletter, now: dt.datetime) -> str:
+    """What happens next by itself, with its time in the newsletter's zone."""
+    if edition.held or edition.paused or edition.state not in {EditionState.draft, EditionState.approved}:
+        return ""
+    lock, send = (_moment(at, newsletter) for at in (edition.period.lock_at, edition.period.send_at))
+    if edition.state is EditionState.approved:
+        return f"It leaves on {send}." if now < edition.period.send_at else "It is due to leave."
+    if newsletter.approval is Approval.editor:
+        return f"It leaves on {send}, if someone has approved it by then."
+    return f"Unless it is held, it is approved by itself on {lock} and leaves on {send}."
+
+
+def checks(edition: Edition, shown: Preview) -> list[Check]:
+    """What can be said of the finished copy."""
+    size = len(shown.html.encode())
+    words = f"{size / 1000:.0f} kB of HTML; Gmail cuts off what is longer than 102 kB."
+    found = [Check(clipping(size) is Clipping.none, words)]
+    missing = [
+        each.story.title for each in edition.stories if each.story.picture and each.story.picture.alt is None
+    ]
+    if missing:
+        found.append(Check(good=False, words=f"No description of the picture of: {'; '.join(missing)}"))
+    else:
+        found.append(Check(good=True, words="Every picture has a description or needs none."))
+    return found
+
+
+class Previews:
+    """The page behind a signed link, and the files that its frames show."""
+
+    def __init__(self, desk: Desk, pages: Pages) -> None:
+        self._desk, self._pages = desk, pages
+
+    def newsletter(self, signed: str) -> tuple[str, Newsletter]:
+        """Which newsletter a link is for; 404 for one that is expired or not ours."""
+        try:
+            slug = open_preview_link(self._desk.keys, signed, MAX_AGE)
+        except TokenError:
+            raise HTTPException(404) from None
+        settings = self._desk.settings.newsletter.get(slug)
+        if settings is None:
+            raise HTTPException(404)
+        return slug, settings
+
+    def page(self, request: Request, signed: str) -> Response:
+        slug, settings = self.newsletter(signed)
+        edition = self._desk.editions.newest(slug)
+        if edition is None or not edition.variants:
+            return self._pages.answer(
+                request,
+                "preview-none.html",
+                headers=PRIVATE,
+                name=settings.name,
+                state=state_words(edition) if edition else "",
+                why=edition.held if edition else "",
+            )
+        shown = preview(self._desk, edition, address=READER)
+        figures = Figures(settings.language, settings.zone)
+        return self._pages.answer(
+            request,
+            "preview.html",
+            headers=_FRAMES,
+            name=settings.name,
+            edition=edition,
+            dates=figures.dates(edition.period.window),
+            state=state_words(edition),
+            calm=not (edition.held or edition.paused or edition.state is EditionState.failed),
+            why=edition.held or edition.paused,
+            approval=approval_words(edition),
+            next=next_words(edition, settings, self._desk.clock.now()),
+            checks=checks(edition, shown),
+            shown=shown,
+        )
+
+    def file(self, signed: str, name: str) -> Response:
+        slug, _ = self.newsletter(signed)
+        edition = self._desk.editions.newest(slug)
+        if edition is None or not edition.variants:
+            raise HTTPException(404)
+        shown = preview(self._desk, edition, address=READER)
+        if name.endswith(".html"):
+            policy = MAIL_POLICY if name == "digest.html" else _NO_PICTURES
+            headers = {**PRIVATE, "content-security-policy": policy + _BOXED}
+            return Response(shown.html, media_type="text/html; charset=utf-8", headers=headers)
+        if name.endswith(".txt"):
+            return Response(shown.text, media_type="text/plain; charset=utf-8", headers=PRIVATE)
+        headers = {**PRIVATE, "content-disposition": f'attachment; filename="{edition.newsletter}.eml"'}
+        return Response(shown.eml, media_type="message/rfc822", headers=headers)
+
+
+def routes(desk: Desk, pages: Pages) -> APIRouter:
+    """/preview/SIGNED/ and the files beneath it."""
+    router = APIRouter(include_in_schema=False)
+    previews = Previews(desk, pages)
+
+    @router.api_route("/preview/{signed}", methods=["GET", "HEAD"])
+    def without_slash(signed: str) -> Response:
+        previews.newsletter(signed)
+        # Relative: the page's own links start from its folder, and the site may live under a path.
+        return RedirectResponse(f"{signed}/", status_code=307, headers=PRIVATE)
+
+    @router.api_route("/preview/{signed}/", methods=["GET", "HEAD"])
+    def page(request: Request, signed: str) -> Response:
+        return previews.page(request, signed)
+
+    @router.api_route("/preview/{signed}/{name}", methods=["GET", "HEAD"])
+    def file(
+        signed: str,
+        name: Annotated[str, Path(pattern=r"^(digest\.html|images-off\.html|digest\.txt|digest\.eml)$")],
+    ) -> Response:
+        return previews.file(signed, name)
+
+    return router
+
+
+def _moment(at: dt.datetime, newsletter: Newsletter) -> str:
+    local = at.astimezone(ZoneInfo(newsletter.zone))
+    # Pages for editors are in English, whatever the language of the newsletter.
+    return format_datetime(local, "EEEE d MMMM, HH:mm", locale=locale_of("en"))
