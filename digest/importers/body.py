@@ -94,14 +94,13 @@ class Body:
     def opening(self, limit: int) -> tuple[str, Body]:
         """The first paragraph as a standfirst, and the body without it.
 
-        Where it is longer than `limit` the standfirst is its beginning and the body stays whole.
+        Where it is longer than `limit` there is no standfirst: the body stays whole, for an excerpt.
         """
         for index, paragraph in enumerate(self.paragraphs):
-            if paragraph.tag in ("p", "pre"):
+            if paragraph.tag == "p":
                 if len(paragraph.text) > limit:
-                    return cut(paragraph.text, limit), self
-                rest = _without(list(self.paragraphs), index)
-                return paragraph.text, replace(self, paragraphs=tuple(rest))
+                    break
+                return paragraph.text, replace(self, paragraphs=tuple(_without(list(self.paragraphs), index)))
         return "", self
 
 

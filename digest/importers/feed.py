@@ -7,7 +7,6 @@ channel's link, where the feed was found) and reads what is not well-formed. Cle
 from __future__ import annotations
 
 import calendar
-import codecs
 import datetime as dt
 import io
 import re
@@ -21,7 +20,7 @@ from feedparser.encodings import convert_to_utf8
 
 from digest.errors import ImportFailed
 from digest.importers.body import from_text
-from digest.importers.clean import heading, line, plain
+from digest.importers.clean import cut, heading, line, plain
 from digest.importers.dates import not_future, when
 from digest.importers.draft import Fields, Refused, draft, picture
 from digest.importers.imported import Imported, Rejected
@@ -32,6 +31,16 @@ MAX_FEED = 20 * 1024 * 1024
 """Bytes, unpacked. The largest feed of a newsroom that we know has two."""
 
 _SAFE_ENTITY = re.compile(rb"""\s+\w+\s+(["'])(?:&#\w{1,8};|[^&%"'<]{0,16})\1\s*>""")
+_MEDIA_TEXT = re.compile(rb"<(/?)media:(description|text)\b(?:\s[^<>]*)?(?<!/)>")
+_UNSORTED = {
+    "uncategorized",
+    "uncategorised",
+    "unsorted",
+    "allgemein",
+    "non classé",
+    "sin categoría",
+    "geen categorie",
+}
 _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*)*", re.DOTALL)
 _HTML_START = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 
@@ -98,9 +107,8 @@ def _parse(data: bytes, *, base_url: str, source: str, content_type: str) -> Any
         )
     if not data.strip(b"\0 \t\r\n"):
         raise ImportFailed(source, "it is empty", hint="Look again later; nothing was changed.")
-    for start, mark in ((b"\0<", codecs.BOM_UTF16_BE), (b"<\0", codecs.BOM_UTF16_LE)):
-        if data.startswith(start):  # UTF-16 that says so nowhere; XML 1.0 appendix F guesses the same way
-            data = mark + data
+    # feedparser takes a picture's own text for the entry's: under another name it stays apart.
+    data = _MEDIA_TEXT.sub(rb"<\1media:digest-\2>", _spelt_out(data))
     headers = {"content-location": base_url}
     if content_type:
         headers["content-type"] = content_type
@@ -119,6 +127,15 @@ def _parse(data: bytes, *, base_url: str, source: str, content_type: str) -> Any
     if not parsed.get("version") and not parsed["entries"]:
         raise ImportFailed(source, _what_it_is(text, parsed), hint="Check the address: open it in a browser.")
     return parsed
+
+
+def _spelt_out(data: bytes) -> bytes:
+    """UTF-16 with neither mark nor declaration, as UTF-8; the guess of XML 1.0 appendix F.1."""
+    for encoding, first, second in (("utf-16-be", 1, 3), ("utf-16-le", 0, 2)):
+        zeros = data[1 - first : 4 : 2]
+        if zeros == b"\0\0" and data[first : first + 1] == b"<" and data[second : second + 1] not in b"?\0":
+            return data.decode(encoding, errors="replace").encode("utf-8")
+    return data
 
 
 def _refuse_entities(text: bytes, source: str) -> None:
@@ -189,8 +206,15 @@ def _distinct(drafts: Mapping[tuple[str, str], StoryDraft]) -> Iterator[StoryDra
 def _fields(entry: Any, *, base: str, language: str, section: str) -> Fields:
     title = entry.get("title_detail") or {}
     summary, content = _texts(entry)
-    own_base = str((content or summary).get("base") or title.get("base") or "")
+    about_picture = plain(str(entry.get("media_digest-description") or entry.get("media_digest-text") or ""))
+    if not (summary.get("value") or content.get("value")):  # a video's description is all that it has
+        summary = {"value": from_text(entry.get("media_digest-description") or "")}
+        about_picture = ""
     enclosed = [link for link in entry.get("links", []) if link.get("rel") == "enclosure"]
+    pictures = [p for p in _pictures(entry, enclosed, base) if p is not None]
+    if pictures and about_picture:
+        pictures[0] = replace(pictures[0], caption=cut(about_picture, 500))
+    own_base = str((content or summary).get("base") or title.get("base") or "")
     return Fields(
         external_id=str(entry.get("id") or ""),
         url=_link(entry),
@@ -202,7 +226,8 @@ def _fields(entry: Any, *, base: str, language: str, section: str) -> Fields:
         author=_author(entry),
         section=_section(entry) or section,
         language=str((content or summary).get("language") or title.get("language") or language or ""),
-        pictures=[p for p in _pictures(entry, enclosed, base) if p is not None],
+        pictures=pictures,
+        captions=[about_picture] if about_picture else [],
         published=_date(entry, "published") or _date(entry, "updated") or _date(entry, "created"),
         updated=_date(entry, "updated"),
         related=list(_related(entry)),
@@ -275,10 +300,17 @@ def _author(entry: Any) -> str:
 
 
 def _section(entry: Any) -> str:
-    """The first category in words; addresses and machine names are none."""
+    """The first category in words; keywords, addresses and names for "no category" are none."""
     for tag in entry.get("tags", []):
         name = heading(str(tag.get("label") or tag.get("term") or ""))
-        if name and not is_url(name) and "://" not in name and len(name) <= 80:
+        keyword = "keyword" in str(tag.get("scheme") or "")
+        if (
+            name
+            and "://" not in name
+            and len(name) <= 80
+            and not keyword
+            and name.casefold() not in _UNSORTED
+        ):
             return name
     return ""
 

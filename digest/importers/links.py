@@ -25,6 +25,7 @@ _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 _PATH_SAFE = "/!$&'()*+,;=:@~"
 _QUERY_SAFE = _PATH_SAFE + "?[]"
 
+_CAME_FROM = {"cmp", "cmpid", "emc", "feed", "from", "partner", "ref", "rss", "source", "src"}
 _TRACKING_PREFIXES = ("utm_", "mtm_", "pk_", "piwik_", "matomo_", "hsa_", "at_custom", "__hs", "_hs")
 _TRACKING = frozenset(
     {
@@ -159,5 +160,7 @@ def _path(path: str) -> str:
 
 
 def _wanted(parameter: str) -> bool:
-    name = unquote(parameter.partition("=")[0]).lower()
+    name, _, value = unquote(parameter).lower().partition("=")
+    if name in _CAME_FROM and value in ("rss", "feed", "atom"):
+        return False
     return bool(parameter) and name not in _TRACKING and not name.startswith(_TRACKING_PREFIXES)

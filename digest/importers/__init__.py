@@ -1,0 +1,26 @@
+"""Stories and signals from outside: read, cleaned, and handed on as drafts and readings.
+
+A tour, in the order in which a document travels: `fetch` gets it; `stories` tells what it is; `feed` reads
+RSS, Atom and RDF, `table` CSV and JSONL, `columns` says what a table's columns mean; `draft` makes a story of
+the fields, with `body` for its text, `furniture` for what is not its text, `clean`, `links` and `dates` for
+the rest; `signals` does the same for readings. Whatever cannot be used becomes a `Rejected` with the row and
+the reason: nothing is lost in silence.
+"""
+
+from digest.importers.clean import canonical_url, plain
+from digest.importers.feed import read_feed
+from digest.importers.imported import Imported, Rejected
+from digest.importers.signals import read_readings
+from digest.importers.stories import Context, read_stories, read_table
+
+__all__ = [
+    "Context",
+    "Imported",
+    "Rejected",
+    "canonical_url",
+    "plain",
+    "read_feed",
+    "read_readings",
+    "read_stories",
+    "read_table",
+]
