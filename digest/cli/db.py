@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from digest.cli.base import Session, pass_session
+from digest.cli.base import Session, pass_app, pass_session
 from digest.cli.output import json_option, print_json, say
 from digest.errors import StoreError
 from digest.store import Database
 from digest.store.versions import known
+
+if TYPE_CHECKING:
+    from digest.app import App
 
 
 @click.group("db")
@@ -78,3 +83,17 @@ def check(session: Session, as_json: bool) -> None:
         raise problem
     if not as_json:
         say(f"{database.name} is fine (schema {version}).")
+
+
+@command.command("accept-restore")
+@pass_app
+def accept_restore(app: App) -> None:
+    """Say that a restored backup may send again.
+
+    A database that went back in time does not know what has left since the backup. First look at
+    `digest edition list` and at the relay's log; cancel the editions whose readers have their copies.
+
+    Example: digest db accept-restore
+    """
+    generation = app.generation.accept()
+    say(f"{app.database.name} is taken as it is; sending goes on from step {generation}.")

@@ -20,7 +20,7 @@ from digest.edition import (
     encode_story,
 )
 from digest.model import Edition, EditionState, Period, Variant, Window
-from digest.store.tables import edition, edition_media, edition_story, template_copy, variant
+from digest.store.tables import edition, edition_media, edition_story, media, template_copy, variant
 
 
 def read_editions(connection: sa.Connection, query: sa.Select[Any], *, content: bool = True) -> list[Edition]:
@@ -138,12 +138,18 @@ def write_content(
             for v in made.variants
         ],
         template_copy: [{"name": name, "content": content} for name, content in templates.items()],
-        edition_media: [{"hash": name} for name in sorted(set(pictures))],
+        edition_media: [{"hash": name} for name in _kept(connection, pictures)],
     }
     for table, values in rows.items():
         connection.execute(table.delete().where(table.c.edition == made.id))
         if values:
             connection.execute(table.insert(), [{"edition": made.id, **value} for value in values])
+
+
+def _kept(connection: sa.Connection, pictures: Iterable[str]) -> list[str]:
+    """Those that there are: an address that only looks like one of our pictures is no reason to fail."""
+    kept = sa.select(media.c.hash).where(media.c.hash.in_(set(pictures)))
+    return list(connection.execute(kept).scalars())
 
 
 def only(newsletter: str = "", states: Iterable[EditionState] | None = None) -> sa.Select[Any]:

@@ -120,7 +120,11 @@ def test_an_edition_comes_back_as_it_was_frozen(
     left = LeftOut(stories.get(3), LeftOutBy.section_cap, "Politics has 3", 17.5)
     made = make(1, 2, left_out=(left,), held="too few stories", number=1)
     stored = editions.create(
-        made, at=clock.now(), by="schedule", templates={"front-page": "<mjml/>"}, pictures=[picture, picture]
+        made,
+        at=clock.now(),
+        by="schedule",
+        templates={"front-page": "<mjml/>"},
+        pictures=[picture, picture, "0" * 64],
     )
     without_body = dataclasses.replace(left, story=dataclasses.replace(left.story, body=""))
     assert stored == dataclasses.replace(made, id=stored.id, left_out=(without_body,))
