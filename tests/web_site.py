@@ -19,7 +19,7 @@ import uvicorn
 
 from digest.compose import Frame
 from digest.config import Newsletter, Settings, Site
-from digest.errors import StoreError
+from digest.errors import StoreError, UsageError
 from digest.model import Edition, Sender, StoryDraft
 from digest.render import Renderer
 from digest.render.templates import folders
@@ -94,6 +94,11 @@ class WebSite:
     @property
     def token(self) -> str:
         return sign(self.keys, Purpose.leave, self.reader.id)
+
+    def newsletter(self, slug: str) -> Newsletter:
+        if slug not in self.settings.newsletter:
+            raise UsageError(f"there is no newsletter {slug!r}")
+        return self.settings.newsletter[slug]
 
     def frame(self, edition: Edition) -> Frame:
         return Frame(
