@@ -1,7 +1,7 @@
 """Does the ranking choose what turned out to be most popular?
 
 Input: the Hacker News front page, read about every half hour for 47 weeks, with each story's final points
-(the folder ``hn_snapshots`` in DIGEST_BENCH_DATA, or in ``../shared/data/stories`` beside the repository).
+(the folder ``hn_snapshots`` in BENCH_DATA, or in ``../shared/data/stories`` beside the repository).
 For each week and each day the product ranks what it could know at the end of the period; the truth is the
 final points, some of which the stories of the last hours were still to get.
 
@@ -67,7 +67,7 @@ class History:
 
 
 def folder() -> Path:
-    data = os.environ.get("DIGEST_BENCH_DATA")
+    data = os.environ.get("BENCH_DATA")
     return (
         Path(data) if data else Path(__file__).resolve().parents[2] / "shared/data/stories"
     ) / "hn_snapshots"
@@ -158,7 +158,7 @@ def interval(differences: Sequence[float], rounds: int = 2000) -> tuple[float, f
 def run() -> None:
     path = folder()
     if not path.is_dir():
-        print(f"no {path}: set DIGEST_BENCH_DATA to the folder that holds hn_snapshots")
+        print(f"no {path}: set BENCH_DATA to the folder that holds hn_snapshots")
         return
     history = load(path)
     print(f"nDCG@{PLACES} against final points, {len(history.candidates):,} stories of {path.name}")

@@ -47,13 +47,20 @@ def cut(text: str, width: int) -> str:
     text = " ".join(text.split())
     if len(text) <= width:
         return text
-    head = text[:width]
-    at = head.rfind(" ")
-    if at <= 0:
-        at = width - 1
-        while at > 1 and not _between_characters(text, at):
-            at -= 1
-    return text[:at].rstrip(" ,;:.–—-") + "…"
+    at = text.rfind(" ", 0, width + 1)
+    while at > 0:
+        head = _without_ending(text[:at])
+        if len(head) < width:  # and one for the ellipsis
+            return head + "…"
+        at = text.rfind(" ", 0, at)
+    at = width - 1
+    while at > 1 and not _between_characters(text, at):
+        at -= 1
+    return _without_ending(text[:at]) + "…"
+
+
+def _without_ending(text: str) -> str:
+    return text.rstrip(" ,;:.–—-")
 
 
 def _between_characters(text: str, at: int) -> bool:

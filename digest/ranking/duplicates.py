@@ -34,6 +34,9 @@ _LEAST_WORDS = 3
 """A shorter heading ("In pictures", "Obituaries") names a slot, not a story."""
 _LONG_HEADING = 8
 """From so many words on, one word exchanged for another is an edit; in fewer it is another subject."""
+_ROUNDING = 1e-9
+_MOST_COPIES = 20
+"""A text that more stories have word for word is boilerplate and says nothing about any of them."""
 
 # Scripts without spaces between words: Thai, Lao, Burmese, Khmer, kana, Han.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -92,13 +95,9 @@ def neighbours(stories: Sequence[Story], similarity: float) -> dict[int, set[int
     headings = [_heading(story.title) for story in stories]
     titles = _weighed([heading.words for heading in headings])
     standfirsts = _weighed([frozenset(_words(story.standfirst)) for story in stories])
-    title_weights, standfirst_weights = titles.weights, standfirsts.weights
     for one, other in titles.pairs(similarity) | standfirsts.pairs(similarity):
-        heading = _agreement(titles.texts[one], titles.texts[other], title_weights)
-        if not (standfirsts.texts[one].words and standfirsts.texts[other].words):
-            standfirst = None
-        else:
-            standfirst = _agreement(standfirsts.texts[one], standfirsts.texts[other], standfirst_weights)
+        heading = titles.agreement(one, other) or 0.0
+        standfirst = standfirsts.agreement(one, other)
         if _same(headings[one], headings[other], heading, standfirst, similarity):
             join(one, other)
     return dict(alike)
@@ -173,6 +172,15 @@ class _Weighed:
     texts: list[_Text]
     weights: Mapping[str, float]
 
+    def agreement(self, one: int, other: int) -> float | None:
+        """Weighted Jaccard index of two texts, 0 to 1; None when one of them says nothing."""
+        first, second = self.texts[one], self.texts[other]
+        if not (first.words and second.words):
+            return None
+        # Sorted: a sum of floats depends on its order, and the order of a set on the run.
+        shared = sum(self.weights[word] for word in sorted(first.words & second.words))
+        return shared / (first.weight + second.weight - shared)
+
     def pairs(self, similarity: float) -> set[tuple[int, int]]:
         """Every pair of texts, by place, that may agree to the share `similarity`."""
         index: dict[str, list[int]] = defaultdict(list)
@@ -181,7 +189,7 @@ class _Weighed:
             rest = text.weight
             # Rarest first; the word itself makes the order, and so the prefix, the same in every text.
             for word in sorted(text.words, key=lambda word: (-self.weights[word], word)):
-                if rest < similarity * text.weight:
+                if rest < similarity * text.weight - _ROUNDING:
                     break
                 found.update((other, place) for other in index[word])
                 index[word].append(place)
@@ -190,14 +198,8 @@ class _Weighed:
 
 
 def _weighed(texts: Sequence[frozenset[str]]) -> _Weighed:
+    copies = Counter(texts)
+    texts = [words if copies[words] <= _MOST_COPIES else frozenset() for words in texts]
     counts = Counter(word for words in texts for word in words)
     weights = {word: math.log(1 + len(texts) / count) for word, count in counts.items()}
-    # Sorted: a sum of floats depends on its order, and the order of a set on the run.
     return _Weighed([_Text(words, sum(weights[word] for word in sorted(words))) for words in texts], weights)
-
-
-def _agreement(one: _Text, other: _Text, weights: Mapping[str, float]) -> float:
-    """Weighted Jaccard index, 0 to 1; 0 when a text is empty."""
-    shared = sum(weights[word] for word in sorted(one.words & other.words))
-    union = one.weight + other.weight - shared
-    return shared / union if union else 0.0

@@ -1,0 +1,81 @@
+"""From a ranking to what an edition keeps, and the words for the inbox."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest import edition
+from digest.model import EditionStory, RankingSettings
+from digest.ranking import rank
+from tests.ranking_material import WEEK, ids, scored, story
+
+
+def lead(*titles: str) -> list[EditionStory]:
+    return [
+        EditionStory(position, story(position, title=title), ()) for position, title in enumerate(titles, 1)
+    ]
+
+
+def test_an_edition_keeps_the_picks_with_their_reasons() -> None:
+    ranking = rank(
+        [scored(1, 5, url="https://example.org/a"), scored(2, 9, url="https://example.org/a")],
+        WEEK,
+        RankingSettings(),
+    )
+    frozen = edition.freeze(ranking)
+    assert ids(frozen) == [2]
+    assert frozen[0].reasons == ranking.picks[0].reasons
+    assert frozen[0].score == ranking.picks[0].score
+    assert [each.id for each in frozen[0].folded] == [1]
+    assert frozen[0].position == 1
+    assert not frozen[0].pinned
+
+
+def test_the_subject_is_the_lead_s_heading() -> None:
+    assert edition.default_subject(lead("The  tunnel\nopens", "Rain")) == "The tunnel opens"
+    assert edition.default_subject([]) == ""
+
+
+def test_positions_decide_who_leads_not_the_order_of_the_sequence() -> None:
+    assert edition.default_subject(lead("First", "Second")[::-1]) == "First"
+
+
+def test_a_long_subject_is_cut_at_a_word() -> None:
+    subject = edition.default_subject(
+        lead("Whistleblower: the breach was catastrophic, and everybody in the company knew")
+    )
+    assert subject == "Whistleblower: the breach was catastrophic, and everybody…"
+    assert len(subject) <= 60
+
+
+def test_a_cut_leaves_no_comma_hanging() -> None:
+    assert edition.cut("One, two, three", 9) == "One, two…"
+    assert edition.cut("exactly nine", 12) == "exactly nine"
+
+
+def test_words_without_spaces_are_cut_between_characters() -> None:
+    assert edition.cut("東" * 70, 60) == "東" * 59 + "…"
+    family = "👨‍👩‍👧"
+    assert edition.cut(family * 3, 8) == family + "…"
+    assert edition.cut("e\u0301" * 9, 8) == "e\u0301" * 3 + "…"
+
+
+@given(st.text(max_size=90), st.integers(2, 60))
+def test_a_cut_is_never_longer_than_asked(text: str, width: int) -> None:
+    cut = edition.cut(text, width)
+    assert len(cut) <= width
+    assert "\n" not in cut
+
+
+def test_the_preheader_is_headings_two_and_three() -> None:
+    assert edition.default_preheader(lead("One", "Two", "Three", "Four")) == "Two · Three"
+    assert edition.default_preheader(lead("One", "Two")) == "Two"
+    assert edition.default_preheader(lead("One")) == ""
+
+
+def test_a_pin_stays_visible_in_the_edition() -> None:
+    pinned = dataclasses.replace(lead("One")[0], pinned=True)
+    assert edition.decode_story(edition.encode_story(pinned)).pinned

@@ -1,0 +1,245 @@
+"""What is the same story twice, and what only looks like it."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest.model import Story
+from digest.ranking import duplicates
+from digest.ranking.duplicates import address, fold, neighbours
+from tests.ranking_material import story
+
+SIMILARITY = 0.6
+NOISE = [story(number) for number in range(100, 140)]
+"""So many that a word's rarity means something."""
+
+
+def alike(one: Story, other: Story) -> bool:
+    found = neighbours([one, other, *NOISE], SIMILARITY)
+    return other.id in found.get(one.id, set())
+
+
+def headings(one: str, other: str) -> bool:
+    return alike(story(1, title=one), story(2, title=other))
+
+
+# --- addresses ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://example.org/a", "http://www.example.org/a/"),
+        ("https://Example.org/a?id=1", "https://example.org/a?id=1"),
+        ("https://example.org", "https://example.org/"),
+    ],
+)
+def test_one_address_in_two_spellings_is_one_story(one: str, other: str) -> None:
+    assert address(one) == address(other)
+    assert alike(story(1, url=one), story(2, url=other))
+
+
+@pytest.mark.parametrize(
+    "other", ["https://example.org/b", "https://example.org/a?id=2", "https://other.org/a"]
+)
+def test_different_addresses_are_different_stories(other: str) -> None:
+    assert not alike(story(1, url="https://example.org/a"), story(2, url=other))
+
+
+@pytest.mark.parametrize("url", ["", "/a", "http://[", "https://"])
+def test_what_is_no_address_folds_nothing(url: str) -> None:
+    assert address(url) == ""
+    assert not alike(story(1, url=url), story(2, url=url))
+
+
+# --- headings -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            "Uganda bans social media ahead of election",
+            "Uganda bans social media ahead of presidential election",
+        ),
+        ("Fry’s Electronics is closing all stores", "Fry's Electronics Is Closing All of Its Stores"),
+        ("Heap-based buffer overflow in Sudo", "CVE-2021-3156: Heap-Based Buffer Overflow in Sudo"),
+        (
+            "Bill and Melinda Gates divorce after 27 years",
+            "Bill and Melinda Gates divorce after 27 years of marriage",
+        ),
+        ("Café society returns to Vienna", "Cafe\u0301 society returns to Vienna"),
+        ("東京で桜が満開になり多くの人が訪れた", "東京で桜が満開になり、多くの人が訪れた"),
+        (
+            "The minister said on Tuesday that the harbour tunnel would open in spring",
+            "The minister said on Tuesday that the harbour tunnel will open in spring",
+        ),
+    ],
+)
+def test_an_edited_heading_is_the_same_story(one: str, other: str) -> None:
+    assert headings(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Ask HN: Who is hiring? (March)", "Ask HN: Who is hiring? (April)"),
+        ("Ask HN: Who is hiring? (March 2021)", "Ask HN: Who wants to be hired? (March 2021)"),
+        ("Firefox 83 introduces HTTPS-Only Mode for all", "Firefox 84 introduces HTTPS-Only Mode for all"),
+        ("Storm in the north leaves 12 dead", "Storm in the north leaves 15 dead"),
+        ("Getting started with Brave", "Getting started with Signal"),
+        ("What I didn’t know about Ruby numbers", "What I didn't know about Ruby classes"),
+        ("In pictures", "In pictures"),
+        ("東京で桜が満開", "大阪で紅葉が見頃"),
+        ("", ""),
+        ("?!", "?!"),
+    ],
+)
+def test_a_series_is_not_one_story(one: str, other: str) -> None:
+    assert not headings(one, other)
+
+
+def test_common_words_say_nothing() -> None:
+    week = [
+        story(number, title=f"The {name} of the week in the city")
+        for number, name in enumerate("abcdefgh", 1)
+    ]
+    assert neighbours(week, SIMILARITY) == {}
+
+
+# --- headings and standfirsts ---------------------------------------------------------------------
+
+AGENCY = "Thousands were moved to safety after the river Elster broke its banks near Leipzig on Tuesday night"
+COLUMN = "Your questions about gardens, answered every week by our experts"
+
+
+def test_one_agency_text_under_two_headings_is_one_story() -> None:
+    assert alike(
+        story(1, title="Flood near Leipzig: thousands leave their homes", standfirst=AGENCY),
+        story(2, title="Thousands flee flood near Leipzig", standfirst=f"{AGENCY}, officials said"),
+    )
+
+
+def test_one_standfirst_over_different_headings_is_a_column() -> None:
+    assert not alike(
+        story(1, title="When to cut roses", standfirst=COLUMN),
+        story(2, title="Slugs and how to live with them", standfirst=COLUMN),
+    )
+
+
+def test_one_heading_over_different_standfirsts_is_a_column() -> None:
+    assert not alike(
+        story(1, title="The week in four charts", standfirst="Inflation falls, rents do not"),
+        story(2, title="The week in four charts", standfirst="Who will mine the seabed of the Pacific"),
+    )
+
+
+def test_a_changed_figure_is_an_update_when_the_standfirst_agrees() -> None:
+    assert alike(
+        story(1, title="Storm in the north leaves 12 dead", standfirst=AGENCY),
+        story(2, title="Storm in the north leaves 15 dead", standfirst=AGENCY),
+    )
+
+
+def test_boilerplate_says_nothing() -> None:
+    week = [story(number, standfirst="Read more on our site, every day") for number in range(1, 30)]
+    assert neighbours(week, SIMILARITY) == {}
+    columns = [story(number, title="What to watch tonight and tomorrow") for number in range(1, 30)]
+    assert neighbours(columns, SIMILARITY) == {}
+
+
+def test_a_missing_standfirst_does_not_speak_against_a_heading() -> None:
+    title = "Uganda bans social media ahead of election"
+    assert alike(story(1, title=title, standfirst=AGENCY), story(2, title=title))
+
+
+# --- folding --------------------------------------------------------------------------------------
+
+
+def same_address(*numbers: int) -> list[Story]:
+    return [story(number, url="https://example.org/same") for number in numbers]
+
+
+def test_the_first_leads_and_the_others_fold_into_it() -> None:
+    assert fold(same_address(5, 3, 9), SIMILARITY) == {3: 5, 9: 5}
+
+
+def test_stories_kept_apart_lead_but_are_never_folded() -> None:
+    assert fold(same_address(5, 3, 9), SIMILARITY, apart=frozenset({3})) == {9: 5}
+
+
+def test_resemblance_is_no_chain() -> None:
+    first = story(1, title="alpha beta gamma delta epsilon zeta eta theta")
+    second = story(2, title="alpha beta gamma delta epsilon zeta iota kappa")
+    third = story(3, title="alpha beta gamma delta lambda my iota kappa")
+    found = neighbours([first, second, third, *NOISE], 0.5)
+    assert found[2] == {1, 3}
+    assert found[1] == {2}
+    assert fold([first, second, third, *NOISE], 0.5) == {2: 1}
+
+
+def test_nothing_folds_above_a_similarity_of_one_but_equal_addresses() -> None:
+    equal = [story(number, title="Uganda bans social media ahead of election") for number in (1, 2)]
+    assert fold(equal, 2) == {}
+    assert fold(same_address(1, 2), 2) == {2: 1}
+
+
+words = st.sampled_from(
+    ["rain", "snow", "tunnel", "vote", "12", "15", "the", "of", "(march)", "(april)", "king"]
+)
+texts = st.lists(words, max_size=6).map(" ".join)
+weeks = st.lists(st.tuples(texts, texts), max_size=12).map(
+    lambda pairs: [
+        story(number, title=title, standfirst=standfirst, url="")
+        for number, (title, standfirst) in enumerate(pairs, 1)
+    ]
+)
+
+
+@given(weeks, st.randoms(use_true_random=False))
+def test_what_is_alike_does_not_depend_on_the_order(week: list[Story], chance: object) -> None:
+    shuffled = list(week)
+    chance.shuffle(shuffled)  # type: ignore[attr-defined]  # a random.Random that Hypothesis steers
+    assert neighbours(shuffled, SIMILARITY) == neighbours(week, SIMILARITY)
+
+
+@given(weeks, st.sampled_from([0.3, 0.6, 0.9]))
+def test_the_index_misses_no_pair(week: list[Story], similarity: float) -> None:
+    headings = [duplicates._heading(each.title) for each in week]
+    titles = duplicates._weighed([heading.words for heading in headings])
+    standfirsts = duplicates._weighed([frozenset(duplicates._words(each.standfirst)) for each in week])
+    pairs = {
+        (week[one].id, week[other].id)
+        for one, other in itertools.combinations(range(len(week)), 2)
+        if duplicates._same(
+            headings[one],
+            headings[other],
+            titles.agreement(one, other) or 0.0,
+            standfirsts.agreement(one, other),
+            similarity,
+        )
+    }
+    found = neighbours(week, similarity)
+    assert {(one, other) for one, others in found.items() for other in others if one < other} == pairs
+
+
+@given(weeks)
+def test_leaders_are_never_folded_themselves(week: list[Story]) -> None:
+    folded = fold(week, SIMILARITY)
+    assert not set(folded) & set(folded.values())
+    assert all(leader != story for story, leader in folded.items())
+
+
+def test_few_pairs_of_a_large_week_are_compared() -> None:
+    """The cost is in the pairs: of the two million of this week hardly any may be looked at."""
+    chance = random.Random(1)
+    vocabulary = [f"w{number}" for number in range(20_000)]
+    weights = [1 / (rank + 5) for rank in range(len(vocabulary))]  # as words of a language are spread
+    week = [frozenset(chance.choices(vocabulary, weights, k=30)) for _ in range(2000)]
+    boilerplate = [frozenset({"every", "day", "on", "our", "site"})] * 500
+    assert len(duplicates._weighed([*week, *boilerplate]).pairs(SIMILARITY)) < 10 * len(week)
