@@ -148,6 +148,14 @@ def _example_problems(name: str, command: click.Command) -> Iterator[str]:
                 yield f"{name}: an example uses {word}, which does not exist"
 
 
+def missing_modules() -> Iterator[str]:
+    """Commands that the help promises and no module has."""
+    context = click.Context(root)
+    for name in root.list_commands(context):
+        if root.get_command(context, name) is None:
+            yield f"digest {name}: it is in the table of commands, but there is no digest/cli/{name}.py"
+
+
 # --- configuration ------------------------------------------------------------------------------------
 
 
@@ -224,7 +232,7 @@ def main(arguments: list[str], top: Path = ROOT) -> int:
     if arguments not in ([], ["--check"]):
         print("usage: python -m docs.reference [--check]", file=sys.stderr)
         return 2
-    problems = [*command_problems(), *key_problems()]
+    problems = [*missing_modules(), *command_problems(), *key_problems()]
     if arguments:
         problems += differing(top)
     else:

@@ -115,7 +115,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
     from rich.text import Text  # noqa: PLC0415
 
     kept = [tuple(row) for row in rows]
-    made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, heading in enumerate(columns):
         figures = bool(kept) and all(
             isinstance(row[index], int | float | None) and not isinstance(row[index], bool) for row in kept
@@ -123,6 +123,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
         made.add_column(heading, justify="right" if figures else "left", overflow="fold")
     for row in kept:
         made.add_row(*(Text(_cell(value)) for value in row))
+    if title:
+        click.echo(_CONTROL.sub("", title))
     console = Console(file=sys.stdout, highlight=False)
     if console.is_terminal:
         console.print(made)

@@ -174,4 +174,7 @@ def _with_files(settings: Settings, loaded: Loaded) -> tuple[Settings, list[Conf
             complain((name, "password_file"), "the file has to hold one line, the password", file)
             continue
         filled[name] = section.model_copy(update={"password": SecretStr(password)})
+    smtp = filled.get("smtp", settings.smtp)
+    if settings.smtp.ca_file is not None:  # absolute, for the transport knows no root
+        filled["smtp"] = smtp.model_copy(update={"ca_file": settings.path(settings.smtp.ca_file)})
     return settings.model_copy(update=filled), errors

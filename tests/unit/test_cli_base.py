@@ -88,11 +88,10 @@ def test_no_command_at_all_shows_the_help() -> None:
     assert "Set up:" in result.output
 
 
-def test_every_module_of_a_command_is_in_the_table() -> None:
-    folder = Path(cli.__file__).parent
-    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "base", "output"}
+def test_every_module_with_a_command_is_in_the_table() -> None:
+    modules = Path(cli.__file__).parent.glob("*.py")
 
-    assert modules <= set(NAMES)
+    assert {path.stem for path in modules if "\ndef command(" in path.read_text("utf-8")} <= set(NAMES)
 
 
 def test_every_command_takes_config_and_debug() -> None:

@@ -80,6 +80,7 @@ def test_all_kinds_of_values_are_read(config: Path) -> None:
 
     assert settings.smtp.tls is SmtpTls.starttls
     assert settings.smtp.timeout == 5.0
+    assert settings.smtp.ca_file == config.parent / "ca.pem"
     assert settings.alerts.to == ("ops@example.org",)
     assert settings.source[0].every == dt.timedelta(hours=1)
     assert settings.newsletter["weekly"].lateness == dt.timedelta(hours=36)
