@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import click
 
+from digest.cli.output import say
 from digest.errors import DigestError
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ def _explain(error: Exception, *, debug: bool) -> int:
         return error.exit_code
     if isinstance(error, click.Abort):
         interrupted = isinstance(error.__cause__, KeyboardInterrupt)
-        click.echo("Interrupted." if interrupted else "Stopped; nothing was done.", err=True)
+        say("Interrupted." if interrupted else "Stopped.")
         return INTERRUPTED if interrupted else 1
     if debug:
         traceback.print_exception(error)
@@ -241,12 +242,15 @@ def _explain(error: Exception, *, debug: bool) -> int:
     if isinstance(error, DigestError) or (
         subscribers is not None and isinstance(error, getattr(subscribers, "SubscriberError", ()))
     ):
-        click.echo(f"Error: {error}", err=True)
+        say(f"Error: {error}")
         hint = getattr(error, "hint", "")
         if hint:
-            click.echo(hint, err=True)
+            say(hint)
         return int(getattr(error, "exit_code", 1))
-    click.echo(f"Error: {type(error).__name__}: {error}".rstrip(": "), err=True)
+    if isinstance(error, OSError) and error.strerror:  # a full disk, a folder that may not be written
+        say("Error: " + ": ".join(str(part) for part in (error.filename, error.strerror) if part))
+        return 1
+    say(f"Error: {type(error).__name__}: {error}".rstrip(": "))
     if not debug:
-        click.echo("This is a fault in the program. Run it again with --debug to see where.", err=True)
+        say("This is a fault in the program. Run it again with --debug to see where.")
     return 1

@@ -228,6 +228,19 @@ def test_an_unexpected_error_shows_no_traceback_without_debug() -> None:
     assert "Traceback" not in result.output
 
 
+def test_a_full_disk_is_no_fault_of_the_program() -> None:
+    result = run("try", command=failing(OSError(28, "No space left on device", "/srv/preview")))
+
+    assert result.exit_code == 1
+    assert result.stderr == "Error: /srv/preview: No space left on device\n"
+
+
+def test_an_error_that_quotes_a_server_cannot_steer_the_terminal() -> None:
+    result = run("try", command=failing(UsageError("550 \x1b[2Jno", hint="\x9b1mMend it.")))
+
+    assert result.stderr == "Error: 550 [2Jno\n1mMend it.\n"
+
+
 @pytest.mark.parametrize("error", [KeyError("x"), UsageError("bad")])
 def test_debug_shows_the_traceback(error: Exception) -> None:
     result = run("--debug", "try", command=failing(error))
