@@ -23,7 +23,7 @@ from digest.compose.frame import (
     sender_domain,
 )
 from digest.compose.slots import Piece, Slot
-from digest.compose.transfer import LINE, SOFT_BREAK, encode_text, encode_value, unchanged
+from digest.compose.transfer import LINE, SOFT_BREAK, encode_text, encode_value, line_breaks, unchanged
 from digest.model import Message, Recipient, SlotContext, SlotName, Variant
 
 # Where a recipient's values stand in the list that `Compiled.message` makes; body slots come behind.
@@ -63,8 +63,9 @@ class Compiled:
         self.variant, self.frame = variant, frame
         self._subject = slots.split("subject", variant.subject, variant.nonce, slots.IN_SUBJECT)
         self._personal_subject = any(isinstance(piece, Slot) for piece in self._subject)
-        self._text = slots.split("text part", variant.text, variant.nonce, slots.IN_TEXT)
-        self._html = slots.split("HTML part", variant.html, variant.nonce, slots.IN_HTML)
+        text, html = (line_breaks(part) for part in (variant.text, variant.html))
+        self._text = slots.split("text part", text, variant.nonce, slots.IN_TEXT)
+        self._html = slots.split("HTML part", html, variant.nonce, slots.IN_HTML)
         self._leave_prefix = leave_prefix(frame.site_url)
         self._bounce_domain = return_path_domain(frame.sender)
         # "=_" never comes out of quoted-printable, so no line of a part can be taken for the boundary
@@ -106,7 +107,7 @@ class Compiled:
         )
 
     def copy(self, recipient: Recipient, *, leave: str) -> Copy:
-        """What this recipient will see: equal to the decoded parts of `message`, line breaks apart."""
+        """What this recipient will see: equal to the decoded parts of `message`, with LF for CRLF."""
         values = self._values(recipient.address, slots.shown_name(recipient), leave)
         return Copy(*(slots.fill(pieces, values) for pieces in (self._subject, self._html, self._text)))
 

@@ -31,9 +31,14 @@ def encode_value(value: str) -> bytes:
     return _encode_line(value)
 
 
+def line_breaks(text: str) -> str:
+    """The text with LF for each kind of line break."""
+    return _BREAK.sub("\n", text)
+
+
 def encode_text(text: str) -> bytes:
-    """A constant that begins at a line's start. Each kind of line break in it becomes CRLF."""
-    return b"\r\n".join(_encode_line(line) for line in _BREAK.split(text))
+    """A constant that begins at a line's start. Each LF in it becomes CRLF."""
+    return b"\r\n".join(_encode_line(line) for line in text.split("\n"))
 
 
 def _encode_line(line: str) -> bytes:
