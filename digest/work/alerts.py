@@ -1,0 +1,40 @@
+"""Telling the operator: each alert once, by mail to `[alerts] to`, and always in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from digest.errors import DigestError
+from digest.work.desk import Desk
+from digest.work.letters import letter, send_letters
+
+
+def raise_(desk: Desk, key: str, message: str) -> None:
+    """Opens an alert, or brings the words of an open one up to date."""
+    desk.installation.raise_alert(key, message, at=desk.clock.now())
+
+
+def tell(desk: Desk, say: Callable[[str], None]) -> None:
+    """Writes to the operators what they were not told yet. What cannot be sent is tried again next time."""
+    untold = desk.installation.untold()
+    if not untold:
+        return
+    for alert in untold:
+        say(f"Needs you: {alert.message}")
+    now = desk.clock.now()
+    operators = desk.settings.alerts.to
+    newsletter = next(iter(desk.settings.newsletter.values()), None)
+    if operators and newsletter is not None:
+        text = "\n\n".join(alert.message for alert in untold)
+        subject = f"{newsletter.name}: {len(untold)} thing{'s' if len(untold) > 1 else ''} need you"
+        letters = [
+            letter(sender_name="digest", sender=newsletter.sender, to=to, subject=subject, text=text, at=now)
+            for to in operators
+        ]
+        try:
+            for line in send_letters(letters, desk.transport()):
+                say(f"alert not taken: {line}")
+        except DigestError as error:
+            say(f"alert not sent, tried again: {error}")
+            return
+    desk.installation.mark_told([alert.id for alert in untold], at=now)
