@@ -123,7 +123,6 @@ def no_signal(brief: Brief) -> str:
 LIMITS: dict[LeftOutBy, int] = {
     LeftOutBy.rank: 25,
     LeftOutBy.no_signal: 25,
-    LeftOutBy.too_young: 25,
     LeftOutBy.used: 50,
     LeftOutBy.sponsored: 25,
     LeftOutBy.withdrawn: 25,
@@ -131,4 +130,5 @@ LIMITS: dict[LeftOutBy, int] = {
     LeftOutBy.author_cap: 100,
 }
 """How many of a kind are listed, the nearest misses first: the question is "why not this one", not an
-inventory. What an editor excluded, and what was folded into a story that is shown, is always listed."""
+inventory. Always listed are those that an editor excluded, those folded into a story that is shown, and the
+too young: the store holds these over to the next edition."""

@@ -212,6 +212,12 @@ def test_only_the_near_misses_are_listed() -> None:
     assert ids(ranking.left_out) == list(range(197, 172, -1))
 
 
+def test_the_too_young_are_all_listed_because_they_are_held_over() -> None:
+    young = [scored(number, 5, date=END - hours(1)) for number in range(1, 61)]
+    ranking = rank(young, WEEK, settings(minimum_age=hours(2)))
+    assert len(ranking.left_out) == 60
+
+
 def test_a_story_without_figures_is_never_ranked_as_zero() -> None:
     assert ids(rank([scored(1, 0), candidate(story(2))], WEEK, SETTINGS).picks) == [1]
 
