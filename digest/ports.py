@@ -33,7 +33,13 @@ class Transport(Protocol):
         """How many messages can be in flight at once: connections x depth."""
         ...
 
-    async def send(self, message: Message) -> Outcome: ...
+    async def open(self) -> None:
+        """Makes sure that the relay can be used, before anything is changed. Raises `TransportError`."""
+        ...
+
+    async def send(self, message: Message) -> Outcome:
+        """Cancelled, it breaks the connection off; nobody knows then whether the message was taken."""
+        ...
 
     async def close(self) -> None:
         """Ends the connections politely; waits for messages in flight."""

@@ -225,13 +225,13 @@ class Engine:
 
     def _judge(self, claimed: Claimed, outcome: Outcome) -> Result:
         """What the outcome makes of the row, and of the run."""
-        if outcome.kind is OutcomeKind.unsent:
-            return self._judge_unsent(claimed, outcome)
-        self._broken_in_a_row = 0
         if outcome.kind in (OutcomeKind.accepted, OutcomeKind.uncertain):
-            self._refused_in_a_row = 0
+            self._broken_in_a_row = self._refused_in_a_row = 0
             return Result(outcome, State(outcome.kind.value))
         meaning = replies.meaning(outcome.code, outcome.reply, outcome.enhanced)
+        if outcome.kind is OutcomeKind.unsent and meaning.about is not replies.About.run:
+            return self._judge_unsent(claimed, outcome)
+        self._broken_in_a_row = 0
         if meaning.about is replies.About.run:
             self._refused_in_a_row += 1
             if self._refused_in_a_row >= _REFUSED_IN_A_ROW:

@@ -1,0 +1,10 @@
+"""Speaks SMTP with the relay.
+
+`connection` is one connection that blocks: greeting, TLS, sign-in, then message after message; of each it
+knows whether the server can have taken it. `client` is the transport over several, a thread for each.
+"""
+
+from digest.smtp.client import SmtpTransport
+from digest.smtp.connection import is_loopback
+
+__all__ = ["SmtpTransport", "is_loopback"]

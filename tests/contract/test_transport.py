@@ -1,0 +1,564 @@
+"""What every transport promises, against a real server that misbehaves on command.
+
+Whatever happens, every message ends in one outcome; "accepted" is only said of what the server took, and
+"deferred", "rejected" and "unsent" only of what it did not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import ssl
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from digest.config import Smtp, SmtpTls
+from digest.errors import TransportError
+from digest.model import Message, Outcome, OutcomeKind
+from digest.ports import Transport
+from digest.smtp import SmtpTransport, is_loopback
+from tests.smtp_server import Fault, SmtpServer
+
+Kind = OutcomeKind
+PEM = Path(__file__).resolve().parents[1] / "data" / "localhost.pem"
+TEXT = b"Subject: hello\r\n\r\nline\r\n.dot at the start\r\n..two\r\n" + b"x" * 70 + b"\r\n"
+
+
+def make(server: SmtpServer | None = None, **settings: object) -> Transport:
+    values: dict[str, object] = {"host": "127.0.0.1", "connections": 1, "timeout": 5.0}
+    if server is not None:
+        values["port"] = server.port
+    smtp = Smtp.model_validate(values | settings)
+    return SmtpTransport(smtp, ca_file=smtp.ca_file)
+
+
+def message(number: int = 1, to: str = "", content: bytes = TEXT) -> Message:
+    return Message(number, f"bounce+{number}@sender.test", to or f"reader{number}@example.test", content)
+
+
+def deliver(transport: Transport, *messages: Message, at_once: bool = False) -> list[Outcome]:
+    async def run() -> list[Outcome]:
+        try:
+            if at_once:
+                return list(await asyncio.gather(*map(transport.send, messages)))
+            return [await transport.send(each) for each in messages]
+        finally:
+            await transport.close()
+
+    return asyncio.run(run())
+
+
+def fails(transport: Transport, *messages: Message) -> TransportError:
+    with pytest.raises(TransportError) as caught:
+        deliver(transport, *(messages or (message(),)))
+    assert caught.value.hint
+    return caught.value
+
+
+# --- all is well --------------------------------------------------------------------------------------
+
+
+def test_the_server_gets_exactly_the_bytes() -> None:
+    with SmtpServer() as server:
+        (outcome,) = deliver(make(server), message())
+    assert (outcome.kind, outcome.code, outcome.enhanced) == (Kind.accepted, 250, "2.0.0")
+    assert outcome.reply == "2.0.0 ok queued as 1"
+    (received,) = server.received
+    assert (received.mail_from, received.rcpt_to) == ("bounce+1@sender.test", "reader1@example.test")
+    assert received.content == TEXT
+
+
+@pytest.mark.parametrize("content", [b".", b".\r\n", b"..\r\n.", b"a\r\n.\r\nb\r\n", b"\r\n.\r\n.\r\n"])
+def test_dots_cannot_end_a_text_early(content: bytes) -> None:
+    with SmtpServer() as server:
+        outcomes = deliver(make(server), message(1, content=content), message(2))
+    assert [o.kind for o in outcomes] == [Kind.accepted, Kind.accepted]
+    assert server.received[0].content == (content if content.endswith(b"\r\n") else content + b"\r\n")
+
+
+def test_one_connection_serves_many_messages() -> None:
+    with SmtpServer() as server:
+        outcomes = deliver(make(server), *map(message, range(1, 21)))
+    assert all(o.kind is Kind.accepted for o in outcomes)
+    assert server.connections == 1
+    assert server.commands[-1] == "QUIT"
+
+
+def test_several_connections_are_used_at_once() -> None:
+    with SmtpServer(pace=0.05) as server:
+        transport = make(server, connections=4)
+        assert transport.capacity == 4
+        outcomes = deliver(transport, *map(message, range(1, 13)), at_once=True)
+    assert all(o.kind is Kind.accepted for o in outcomes)
+    assert sorted(server.addresses) == sorted(f"reader{n}@example.test" for n in range(1, 13))
+    assert server.connections == 4
+
+
+# --- one recipient's trouble --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", ["rcpt", "data", "dot"])
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [(b"550 5.1.1 no such user", Kind.rejected), (b"451 4.3.0 come back later", Kind.deferred)],
+)
+def test_a_refusal_concerns_one_message_and_not_its_neighbours(at: str, reply: bytes, kind: Kind) -> None:
+    with SmtpServer(Fault(at, who="reader2@example.test", reply=reply)) as server:
+        outcomes = deliver(make(server), message(1), message(2), message(3))
+    assert [o.kind for o in outcomes] == [Kind.accepted, kind, Kind.accepted]
+    assert (outcomes[1].code, outcomes[1].reply) == (int(reply[:3]), reply[4:].decode())
+    assert outcomes[1].enhanced == reply[4:9].decode()
+    assert server.addresses == ["reader1@example.test", "reader3@example.test"]
+    assert server.connections == 1
+
+
+def test_many_refusals_in_a_row_disturb_nobody() -> None:
+    refused = [Fault("rcpt", who=f"reader{n}@example.test", reply=b"550 no") for n in range(2, 200, 50)]
+    with SmtpServer(*refused) as server:
+        outcomes = deliver(make(server, connections=3), *map(message, range(1, 201)), at_once=True)
+    assert sum(o.kind is Kind.rejected for o in outcomes) == 4
+    assert len(server.received) == 196
+    taken = set(server.addresses)
+    assert all((f"reader{o.delivery}@example.test" in taken) == (o.kind is Kind.accepted) for o in outcomes)
+
+
+def test_multi_line_replies_are_read_whole() -> None:
+    reply = b"550-5.7.1 first line\r\n550-5.7.1 second line\r\n550 5.7.1 last"
+    with SmtpServer(Fault("rcpt", reply=reply)) as server:
+        outcomes = deliver(make(server), message(1), message(2))
+    assert outcomes[0].reply == "5.7.1 first line 5.7.1 second line 5.7.1 last"
+    assert outcomes[1].kind is Kind.accepted
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["a\r\nRCPT TO:<b@example.test>@example.test", "a b@example.test", "<x@example.test>", "a\0@example.test",
+     "x" * 65 + "@example.test", "x@" + "d" * 260, "nobody", "jürgen@example.test", "x@exämple.test"],
+)  # fmt: skip
+def test_an_address_that_cannot_be_written_never_leaves(address: str) -> None:
+    with SmtpServer() as server:
+        outcomes = deliver(make(server), message(1, to=address), message(2))
+    assert [o.kind for o in outcomes] == [Kind.rejected, Kind.accepted]
+    assert (outcomes[0].code, bool(outcomes[0].reply)) == (0, True)
+    assert server.addresses == ["reader2@example.test"]
+    assert sum(line.startswith("RCPT") for line in server.commands) == 1
+
+
+# --- the connection breaks ----------------------------------------------------------------------------
+
+ENDS = ("close", "reset")
+
+
+@pytest.mark.parametrize(("at", "end"), [*itertools.product(("mail", "rcpt", "data"), ENDS)])
+def test_lost_before_the_text_is_unsent(at: str, end: str) -> None:
+    with SmtpServer(Fault(at, reply=b"", then=end)) as server:
+        outcomes = deliver(make(server), message(1), message(2))
+    assert [o.kind for o in outcomes] == [Kind.unsent, Kind.accepted]
+    assert outcomes[0].reply
+    assert server.addresses == ["reader2@example.test"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("after", [0, 1000, 3_000_000])
+def test_lost_in_the_middle_of_the_text_is_never_accepted(end: str, after: int) -> None:
+    """The rest of it may have left this machine, dot and all, before the end shows: then nobody knows."""
+    text = b"Subject: long\r\n\r\n" + b"0123456789abcdef\r\n" * 2_000_000
+    with SmtpServer(Fault("text", then=end, after=after)) as server:
+        outcomes = deliver(make(server), message(1, content=text), message(2))
+    assert outcomes[0].kind in (Kind.unsent, Kind.uncertain)
+    if after < 10_000:
+        assert outcomes[0].kind is Kind.unsent
+    assert outcomes[1].kind is Kind.accepted
+    assert server.addresses == ["reader2@example.test"]
+
+
+@pytest.mark.parametrize("taken", [True, False])
+@pytest.mark.parametrize("end", ENDS)
+def test_lost_after_the_dot_is_uncertain(end: str, taken: bool) -> None:
+    with SmtpServer(Fault("dot", reply=b"", then=end, taken=taken)) as server:
+        outcomes = deliver(make(server), message(1), message(2))
+    assert [o.kind for o in outcomes] == [Kind.uncertain, Kind.accepted]
+    assert len(server.received) == 1 + taken
+
+
+def test_a_connection_that_was_closed_while_idle_costs_nothing() -> None:
+    with SmtpServer(Fault("dot", then="close", taken=True, reply=b"250 ok")) as server:
+        transport = make(server)
+
+        async def run() -> list[Outcome]:
+            first = await transport.send(message(1))
+            await asyncio.sleep(0.05)
+            second = await transport.send(message(2))
+            await transport.close()
+            return [first, second]
+
+        outcomes = asyncio.run(run())
+    assert [o.kind for o in outcomes] == [Kind.accepted, Kind.accepted]
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("at", ["mail", "rcpt", "data"])
+def test_421_closes_one_connection_and_the_message_goes_over_the_next(at: str) -> None:
+    with SmtpServer(Fault(at, reply=b"421 4.3.2 shutting down", then="close")) as server:
+        outcomes = deliver(make(server), message(1), message(2))
+    assert [o.kind for o in outcomes] == [Kind.accepted, Kind.accepted]
+    assert server.connections == 2
+
+
+def test_421_again_and_again_is_given_back() -> None:
+    with SmtpServer(Fault("mail", reply=b"421 4.3.2 shutting down", then="close", times=-1)) as server:
+        (outcome,) = deliver(make(server), message())
+    assert outcome.kind is Kind.unsent
+    assert server.received == []
+
+
+def test_421_after_the_dot_is_a_definite_no() -> None:
+    with SmtpServer(Fault("dot", reply=b"421 4.3.2 shutting down", then="close")) as server:
+        outcomes = deliver(make(server), message(1), message(2))
+    assert [o.kind for o in outcomes] == [Kind.deferred, Kind.accepted]
+
+
+def test_an_unasked_goodbye_between_messages_is_not_an_answer() -> None:
+    with SmtpServer(
+        Fault("dot", extra=b"421 4.4.2 idle for too long\r\n", then="close", taken=True)
+    ) as server:
+        outcomes = deliver(make(server), message(1), message(2))
+    assert [o.kind for o in outcomes] == [Kind.accepted, Kind.accepted]
+    assert server.addresses == ["reader1@example.test", "reader2@example.test"]
+
+
+def test_fewer_connections_than_configured_are_made_do_with() -> None:
+    with SmtpServer(most=2, pace=0.01) as server:
+        outcomes = deliver(make(server, connections=6), *map(message, range(1, 31)), at_once=True)
+    assert all(o.kind is Kind.accepted for o in outcomes)
+    assert len(server.received) == 30
+
+
+# --- rubbish, silence, too many words -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", ["mail", "rcpt", "data"])
+@pytest.mark.parametrize(
+    "said", [b"hello there", b"9", b"999 what", b"250_ok", b"\xff\xfe\x00", b"220-a\r\n250 b"]
+)
+def test_rubbish_before_the_text_is_unsent(at: str, said: bytes) -> None:
+    with SmtpServer(Fault(at, reply=said)) as server:
+        outcomes = deliver(make(server), message(1), message(2))
+    assert [o.kind for o in outcomes] == [Kind.unsent, Kind.accepted]
+    assert server.addresses == ["reader2@example.test"]
+
+
+@pytest.mark.parametrize("said", [b"hello there", b"354 more", b"999 what", b"250"[:2]])
+def test_rubbish_after_the_dot_is_uncertain(said: bytes) -> None:
+    with SmtpServer(Fault("dot", reply=said, taken=True)) as server:
+        outcomes = deliver(make(server), message(1), message(2))
+    assert [o.kind for o in outcomes] == [Kind.uncertain, Kind.accepted]
+    assert server.connections == 2
+
+
+def test_a_bare_code_is_an_answer() -> None:
+    with SmtpServer(Fault("dot", reply=b"250", taken=True)) as server:
+        (outcome,) = deliver(make(server), message())
+    assert (outcome.kind, outcome.reply) == (Kind.accepted, "")
+
+
+def test_an_endless_reply_is_not_waited_for() -> None:
+    with SmtpServer(Fault("rcpt", reply=b"250-yes\r\n" * 5000 + b"250 yes")) as server:
+        (outcome,) = deliver(make(server), message())
+    assert outcome.kind is Kind.unsent
+    with SmtpServer(Fault("rcpt", reply=b"250 " + b"y" * 100_000)) as server:
+        (outcome,) = deliver(make(server), message())
+    assert outcome.kind is Kind.unsent
+
+
+@pytest.mark.parametrize("at", ["mail", "rcpt"])
+def test_one_reply_too_many_is_never_taken_for_the_next_answer(at: str) -> None:
+    """A stray 250 must not make an accepted message out of a refused one."""
+    faults = (Fault(at, extra=b"250 2.0.0 ok\r\n"), Fault("dot", who="reader1@example.test", reply=b"554 no"))
+    with SmtpServer(*faults) as server:
+        outcomes = deliver(make(server), message(1), message(2))
+    assert outcomes[0].kind is not Kind.accepted
+    assert outcomes[1].kind is Kind.accepted
+    assert server.addresses == ["reader2@example.test"]
+
+
+def test_two_answers_to_the_text_do_not_reach_the_next_message() -> None:
+    faults = (
+        Fault("dot", who="reader1@example.test", extra=b"250 2.0.0 ok again\r\n", taken=True),
+        Fault("dot", who="reader2@example.test", reply=b"554 5.6.0 no"),
+    )
+    with SmtpServer(*faults) as server:
+        outcomes = deliver(make(server), message(1), message(2))
+    assert [o.kind for o in outcomes] == [Kind.accepted, Kind.rejected]
+    assert server.addresses == ["reader1@example.test"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [(b"552 5.3.0 enough", Kind.rejected), (b"452 4.3.1 full", Kind.deferred), (b"250 ok", Kind.unsent)],
+)
+@pytest.mark.parametrize("then", ["", "close"])
+def test_an_answer_before_the_end_of_the_text_takes_nothing(reply: bytes, kind: Kind, then: str) -> None:
+    text = b"0123456789abcdef\r\n" * 400_000
+    with SmtpServer(Fault("text", reply=reply, after=100, then=then)) as server:
+        outcomes = deliver(make(server), message(1, content=text), message(2))
+    assert outcomes[0].kind is kind
+    assert outcomes[1].kind is Kind.accepted
+    assert server.addresses == ["reader2@example.test"]
+
+
+@pytest.mark.parametrize(
+    ("at", "kind"), [("mail", Kind.unsent), ("rcpt", Kind.unsent), ("data", Kind.unsent)]
+)
+def test_silence_before_the_text_is_unsent(at: str, kind: Kind) -> None:
+    with SmtpServer(Fault(at, reply=b"", then="stall")) as server:
+        started = time.monotonic()
+        outcomes = deliver(make(server, timeout=0.2), message(1), message(2))
+    assert [o.kind for o in outcomes] == [kind, Kind.accepted]
+    assert time.monotonic() - started < 3
+
+
+def test_silence_after_the_dot_is_uncertain() -> None:
+    with SmtpServer(Fault("dot", reply=b"", then="stall")) as server:
+        (outcome,) = deliver(make(server, timeout=0.05), message())
+    assert outcome.kind is Kind.uncertain
+    assert "0.5 seconds" in outcome.reply
+
+
+def test_a_server_that_stops_reading_is_not_waited_for() -> None:
+    text = b"0123456789abcdef\r\n" * 1_000_000
+    with SmtpServer(Fault("text", after=10, then="stall")) as server:
+        (outcome,) = deliver(make(server, timeout=0.3), message(content=text))
+    assert outcome.kind is Kind.unsent
+
+
+def test_a_slow_server_is_waited_for() -> None:
+    with SmtpServer(Fault("dot", delay=0.3), Fault("rcpt", delay=0.2)) as server:
+        (outcome,) = deliver(make(server), message())
+    assert outcome.kind is Kind.accepted
+
+
+# --- the relay cannot be used -------------------------------------------------------------------------
+
+
+def test_a_server_that_is_down() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    error = fails(make(port=port))
+    assert str(port) in error.message
+    assert error.phase == "connect"
+    assert "smtp.port" in error.hint
+
+
+def test_open_finds_out_before_anything_is_sent() -> None:
+    async def run(transport: Transport) -> Outcome:
+        await transport.open()
+        outcome = await transport.send(message())
+        await transport.close()
+        return outcome
+
+    with SmtpServer() as server:
+        assert asyncio.run(run(make(server))).kind is Kind.accepted
+        assert server.connections == 1
+    with pytest.raises(TransportError):
+        asyncio.run(run(make(server)))
+
+
+@pytest.mark.parametrize(
+    ("fault", "phase"),
+    [
+        (Fault("greeting", reply=b"554 5.7.1 you are blocked", times=-1), "greeting"),
+        (Fault("greeting", reply=b"HTTP/1.1 400 Bad Request", times=-1), "connect"),
+        (Fault("connect", then="close", times=-1), "connect"),
+        (Fault("ehlo", reply=b"", then="close", times=-1), "EHLO"),
+        (Fault("mail", reply=b"553 5.7.1 sender address rejected", times=-1), "MAIL FROM"),
+    ],
+)
+def test_a_server_that_does_not_want_us(fault: Fault, phase: str) -> None:
+    with SmtpServer(fault) as server:
+        error = fails(make(server))
+    assert error.phase == phase
+    assert server.received == []
+
+
+def test_a_refused_sender_is_named() -> None:
+    with SmtpServer(Fault("mail", reply=b"550 5.7.1 not yours", times=-1)) as server:
+        error = fails(make(server))
+    assert "bounce+1@sender.test" in error.message
+    assert error.code == 550
+    assert "return_path_domain" in error.hint
+
+
+def test_a_sender_refused_for_now_is_unsent() -> None:
+    with SmtpServer(Fault("mail", reply=b"451 4.3.0 busy")) as server:
+        outcomes = deliver(make(server), message(1), message(2))
+    assert [(o.kind, o.code) for o in outcomes] == [(Kind.unsent, 451), (Kind.accepted, 250)]
+    assert server.connections == 1
+
+
+def test_a_text_larger_than_the_server_takes_is_not_begun() -> None:
+    with SmtpServer(extensions=(b"SIZE 100",)) as server:
+        error = fails(make(server), message(content=b"x" * 200))
+    assert "100" in error.message
+    assert not any(line.startswith("MAIL") for line in server.commands)
+
+
+def test_a_server_without_ehlo_is_spoken_to_with_helo() -> None:
+    with SmtpServer(Fault("ehlo", reply=b"502 what?", times=-1)) as server:
+        (outcome,) = deliver(make(server), message())
+    assert outcome.kind is Kind.accepted
+
+
+# --- sign-in and TLS ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(PEM)
+    return context
+
+
+@pytest.mark.parametrize("mode", [SmtpTls.starttls, SmtpTls.implicit])
+def test_tls_with_a_certificate_of_a_named_authority(mode: SmtpTls, context: ssl.SSLContext) -> None:
+    with SmtpServer(tls=context, implicit=mode is SmtpTls.implicit) as server:
+        transport = make(server, host="localhost", tls=mode, ca_file=PEM)
+        outcomes = deliver(transport, message(1), message(2))
+    assert [o.kind for o in outcomes] == [Kind.accepted, Kind.accepted]
+    assert server.received[0].content == TEXT
+
+
+@pytest.mark.parametrize("mode", [SmtpTls.starttls, SmtpTls.implicit])
+def test_an_unknown_certificate_is_refused(mode: SmtpTls, context: ssl.SSLContext) -> None:
+    with SmtpServer(tls=context, implicit=mode is SmtpTls.implicit) as server:
+        error = fails(make(server, host="localhost", tls=mode))
+    assert "certificate" in error.message
+    assert "smtp.ca_file" in error.hint
+
+
+def test_required_tls_that_is_not_offered_is_an_error() -> None:
+    with SmtpServer() as server:
+        error = fails(make(server, tls=SmtpTls.starttls))
+    assert error.phase == "STARTTLS"
+    assert not any(line.startswith("MAIL") for line in server.commands)
+
+
+def test_what_is_said_before_tls_does_not_count_as_said_under_it(context: ssl.SSLContext) -> None:
+    injected = Fault("starttls", extra=b"250 injected\r\n", times=-1)
+    with SmtpServer(injected, tls=context) as server:
+        error = fails(make(server, host="localhost", tls=SmtpTls.starttls, ca_file=PEM))
+    assert error.phase == "STARTTLS"
+
+
+def test_starttls_that_is_refused_is_an_error(context: ssl.SSLContext) -> None:
+    with SmtpServer(
+        Fault("starttls", reply=b"454 4.7.0 not now", then="close", times=-1), tls=context
+    ) as server:
+        error = fails(make(server, tls=SmtpTls.starttls))
+    assert (error.phase, error.code) == ("STARTTLS", 454)
+
+
+def test_a_ca_file_that_is_none(tmp_path: Path, context: ssl.SSLContext) -> None:
+    (tmp_path / "ca.pem").write_text("not a certificate")
+    with SmtpServer(tls=context) as server:
+        error = fails(make(server, tls=SmtpTls.starttls, ca_file=tmp_path / "ca.pem"))
+    assert "smtp.ca_file" in error.message
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_lost_after_the_dot_under_tls_is_uncertain(end: str, context: ssl.SSLContext) -> None:
+    with SmtpServer(Fault("dot", reply=b"", then=end), tls=context) as server:
+        (outcome,) = deliver(make(server, host="localhost", tls=SmtpTls.starttls, ca_file=PEM), message())
+    assert outcome.kind is Kind.uncertain
+
+
+def signed_in(server: SmtpServer, password: str) -> Transport:
+    return make(server, user="us", password=SecretStr(password))
+
+
+def test_sign_in() -> None:
+    with SmtpServer(user="us", password="right") as server:
+        (outcome,) = deliver(signed_in(server, "right"), message())
+    assert outcome.kind is Kind.accepted
+
+
+def test_a_wrong_password_is_an_error_and_is_not_shown() -> None:
+    with SmtpServer(user="us", password="right") as server:
+        error = fails(signed_in(server, "wr0ng"))
+    assert (error.phase, error.code) == ("sign-in", 535)
+    assert "wr0ng" not in error.message
+    assert "smtp.user" in error.hint
+
+
+def test_sign_in_that_is_not_offered_is_an_error() -> None:
+    with SmtpServer() as server:
+        assert fails(signed_in(server, "x")).phase == "sign-in"
+
+
+# --- ending -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", ["rcpt", "dot"])
+def test_a_cancelled_message_breaks_off_at_once(at: str) -> None:
+    async def run(server: SmtpServer) -> None:
+        transport = make(server, timeout=30.0)
+        task = asyncio.create_task(transport.send(message()))
+        await asyncio.to_thread(reached.wait, 5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await transport.close()
+
+    started, reached = time.monotonic(), threading.Event()
+    with SmtpServer(Fault(at, reply=b"", then="stall", hook=reached.set)) as server:
+        asyncio.run(run(server))
+    assert time.monotonic() - started < 5
+
+
+def test_closing_waits_for_what_is_under_way() -> None:
+    async def run(server: SmtpServer) -> Outcome:
+        transport = make(server)
+        task = asyncio.create_task(transport.send(message()))
+        await asyncio.sleep(0.1)
+        await transport.close()
+        return await task
+
+    with SmtpServer(Fault("dot", delay=0.4)) as server:
+        assert asyncio.run(run(server)).kind is Kind.accepted
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "LOCALHOST.", "x.localhost"]
+)
+def test_hosts_that_are_this_machine(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "example.org", "localhost.example.org", "0.0.0.0", ""])
+def test_hosts_that_are_not(host: str) -> None:
+    assert not is_loopback(host)
+
+
+# --- every position -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", ["connect", "greeting", "ehlo", "mail", "rcpt", "data", "text", "dot"])
+@pytest.mark.parametrize("end", ENDS)
+def test_whatever_breaks_the_outcome_is_true(at: str, end: str) -> None:
+    """The promise itself: accepted means taken; unsent, deferred and rejected mean not taken."""
+    outcomes: list[Outcome] = []
+    with SmtpServer(Fault(at, then=end, times=2, reply=b"")) as server:
+        try:
+            outcomes = deliver(make(server, connections=2), *map(message, range(1, 6)), at_once=True)
+        except TransportError:
+            assert at in ("connect", "greeting", "ehlo")
+    taken = server.addresses
+    assert len(taken) == len(set(taken))
+    for outcome in outcomes:
+        here = f"reader{outcome.delivery}@example.test" in taken
+        assert outcome.kind is Kind.uncertain or here == (outcome.kind is Kind.accepted)

@@ -1,0 +1,283 @@
+"""A real SMTP server on loopback that misbehaves on command.
+
+    with SmtpServer(Fault("rcpt", who="b@example.test", reply=b"550 5.1.1 no such user")) as server:
+        ... send to server.port ...
+    server.received
+
+It blocks, one thread a connection, and keeps what it took: that is what the sender's ledger is compared with.
+A fault happens `times` times (-1: always) and then the server behaves.
+"""
+
+from __future__ import annotations
+
+import base64
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Self
+
+
+@dataclass(slots=True)
+class Fault:
+    """What goes wrong, and when.
+
+    `at`: connect, greeting, ehlo, starttls, auth, mail, rcpt, data, text (after `after` bytes of it), dot (all
+    of the text was read), quit. `who` narrows it to one recipient (from rcpt on). Then, in this order: `hook`
+    is called, `delay` seconds pass, `reply` is said instead of the usual answer (b"" says nothing), `extra`
+    behind it, and `then` one of "", "close", "reset", "stall". `taken` decides whether a message counts as
+    received at "dot".
+    """
+
+    at: str
+    who: str = ""
+    reply: bytes | None = None
+    extra: bytes = b""
+    then: str = ""
+    delay: float = 0.0
+    after: int = 0
+    taken: bool | None = None
+    times: int = 1
+    hook: Callable[[], object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    mail_from: str
+    rcpt_to: str
+    content: bytes
+
+
+class _Hangup(Exception):  # noqa: N818 - ends the thread of a connection
+    pass
+
+
+@dataclass(slots=True)
+class _Talk:
+    """One connection's state."""
+
+    sock: socket.socket
+    buffer: bytearray = field(default_factory=bytearray)
+    mail_from: str | None = None
+    rcpt_to: list[str] = field(default_factory=list)
+
+
+class SmtpServer:
+    """Listens on 127.0.0.1 within its `with` block. `most` limits the connections at a time (421 beyond)."""
+
+    def __init__(
+        self,
+        *faults: Fault,
+        tls: ssl.SSLContext | None = None,
+        implicit: bool = False,
+        user: str = "",
+        password: str = "",
+        extensions: tuple[bytes, ...] = (b"SIZE 100000000", b"8BITMIME"),
+        most: int = 1000,
+        pace: float = 0.0,
+    ) -> None:
+        self.faults = list(faults)
+        self.received: list[Received] = []
+        self.commands: list[str] = []
+        self.connections = 0
+        self.open = 0
+        self._tls, self._implicit = tls, implicit
+        self._user, self._password = user, password
+        self._extensions, self._most, self._pace = extensions, most, pace
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._socks: set[socket.socket] = set()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port: int = self._listener.getsockname()[1]
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Closes the door and every connection, as a killed server does."""
+        self._stopped.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for sock in list(self._socks):
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    @property
+    def addresses(self) -> list[str]:
+        """Recipients of what it took, in order."""
+        return [each.rcpt_to for each in self.received]
+
+    def _accept(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        with self._lock:
+            self.connections += 1
+            self.open += 1
+            self._socks.add(sock)
+        talk = _Talk(sock)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            if self._implicit and self._tls is not None:
+                talk.sock = self._tls.wrap_socket(sock, server_side=True)
+            if self.open > self._most:
+                talk.sock.sendall(b"421 4.7.0 too many connections\r\n")
+                return
+            self._act(talk, "connect", b"")
+            self._act(talk, "greeting", b"220 test.example ESMTP\r\n")
+            while True:
+                self._command(talk, self._line(talk))
+        except (_Hangup, OSError, ValueError):
+            pass
+        finally:
+            with self._lock:
+                self.open -= 1
+                self._socks.discard(sock)
+            talk.sock.close()
+            sock.close()
+
+    def _command(self, talk: _Talk, line: str) -> None:  # noqa: C901 - one branch to a command
+        self.commands.append(line)
+        verb = line.partition(" ")[0].upper()
+        if verb == "EHLO":
+            offered = list(self._extensions)
+            if self._tls is not None and not isinstance(talk.sock, ssl.SSLSocket):
+                offered.append(b"STARTTLS")
+            if self._user:
+                offered.append(b"AUTH PLAIN LOGIN")
+            lines = [b"test.example", *offered]
+            text = b"".join(
+                b"250" + (b" " if i == len(lines) - 1 else b"-") + each + b"\r\n"
+                for i, each in enumerate(lines)
+            )
+            self._act(talk, "ehlo", text)
+        elif verb == "HELO":
+            self._say(talk, b"250 test.example\r\n")
+        elif verb == "STARTTLS":
+            self._act(talk, "starttls", b"220 go ahead\r\n")
+            assert self._tls is not None
+            talk.sock = self._tls.wrap_socket(talk.sock, server_side=True)
+        elif verb == "AUTH":
+            wanted = base64.b64encode(f"\0{self._user}\0{self._password}".encode()).decode()
+            right = line.rpartition(" ")[2] == wanted
+            self._act(talk, "auth", b"235 welcome\r\n" if right else b"535 5.7.8 wrong password\r\n")
+        elif verb == "MAIL":
+            talk.mail_from, talk.rcpt_to = line.partition("<")[2].partition(">")[0], []
+            if self._act(talk, "mail", b"250 2.1.0 ok\r\n") >= 300:
+                talk.mail_from = None
+        elif verb == "RCPT":
+            who = line.partition("<")[2].partition(">")[0]
+            usual = b"503 5.5.1 MAIL first\r\n" if talk.mail_from is None else b"250 2.1.5 ok\r\n"
+            if self._act(talk, "rcpt", usual, who) < 300:
+                talk.rcpt_to.append(who)
+        elif verb == "DATA":
+            self._data(talk)
+        elif verb == "RSET":
+            talk.mail_from, talk.rcpt_to = None, []
+            self._say(talk, b"250 2.0.0 ok\r\n")
+        elif verb == "QUIT":
+            self._act(talk, "quit", b"221 bye\r\n")
+            raise _Hangup
+        else:
+            self._say(talk, b"502 5.5.2 what?\r\n")
+
+    def _data(self, talk: _Talk) -> None:
+        who = talk.rcpt_to[0] if talk.rcpt_to else ""
+        usual = b"354 go on\r\n" if talk.rcpt_to else b"503 5.5.1 no recipient\r\n"
+        if not 300 <= self._act(talk, "data", usual, who) < 400:
+            return
+        if self._due("text", who, take=False):
+            wanted = next(f.after for f in self.faults if f.at == "text")
+            while len(talk.buffer) < wanted:
+                self._more(talk)
+            self._act(talk, "text", b"", who)
+        while (end := _end_of_text(talk.buffer)) < 0:
+            self._more(talk)
+        content = bytes(talk.buffer[: max(end - 3, 0)])
+        del talk.buffer[:end]
+        content = content.removeprefix(b".") if content.startswith(b"..") else content
+        message = Received(talk.mail_from or "", who, content.replace(b"\r\n..", b"\r\n."))
+        fault = self._due("dot", who, take=False)
+        taken = fault is None or (fault.reply is None and not fault.then)
+        if fault is not None and fault.taken is not None:
+            taken = fault.taken
+        time.sleep(self._pace)
+        if taken:
+            with self._lock:
+                self.received.append(message)
+                number = len(self.received)
+        else:
+            number = 0
+        talk.mail_from, talk.rcpt_to = None, []
+        self._act(talk, "dot", b"250 2.0.0 ok queued as %d\r\n" % number, who)
+
+    def _act(self, talk: _Talk, at: str, usual: bytes, who: str = "") -> int:
+        """The usual answer, or the fault that is due; the code that was said."""
+        fault = self._due(at, who)
+        if fault is None:
+            if usual:
+                self._say(talk, usual)
+            return int(usual[:3] or b"0")
+        if fault.hook is not None:
+            fault.hook()
+        if self._stopped.wait(fault.delay) and fault.delay:
+            raise _Hangup
+        said = usual if fault.reply is None else fault.reply
+        if said and not said.endswith(b"\n"):
+            said += b"\r\n"
+        if said or fault.extra:
+            self._say(talk, said + fault.extra)
+        if fault.then == "stall":
+            self._stopped.wait(30)
+        if fault.then == "reset":
+            talk.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if fault.then:
+            raise _Hangup
+        return int(said[:3]) if said[:3].isdigit() else 0
+
+    def _due(self, at: str, who: str, *, take: bool = True) -> Fault | None:
+        with self._lock:
+            for fault in self.faults:
+                if fault.at == at and fault.who in ("", who) and fault.times:
+                    if take:
+                        fault.times -= 1
+                    return fault
+        return None
+
+    def _say(self, talk: _Talk, said: bytes) -> None:
+        talk.sock.sendall(said)
+
+    def _line(self, talk: _Talk) -> str:
+        while (end := talk.buffer.find(b"\r\n")) < 0:
+            self._more(talk)
+        line = talk.buffer[:end].decode("latin-1")
+        del talk.buffer[: end + 2]
+        return line
+
+    def _more(self, talk: _Talk) -> None:
+        data = talk.sock.recv(65536)
+        if not data:
+            raise _Hangup
+        talk.buffer += data
+
+
+def _end_of_text(buffer: bytearray) -> int:
+    """Where the text ends, dot line included; -1 when it does not yet."""
+    if buffer.startswith(b".\r\n"):
+        return 3
+    end = buffer.find(b"\r\n.\r\n")
+    return end + 5 if end >= 0 else -1
