@@ -82,8 +82,8 @@ def _readable(colour: str, grounds: tuple[str, ...], step: float, least: float) 
     red, green, blue = (channel / 255 for channel in _channels(colour))
     hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
     moved = colour
-    while 0 < lightness < 1 and min(contrast(moved, ground) for ground in grounds) < least:
-        lightness = min(1.0, max(0.0, lightness + step))
+    while min(contrast(moved, ground) for ground in grounds) < least and 0 <= lightness + step <= 1:
+        lightness += step
         shares = colorsys.hls_to_rgb(hue, lightness, saturation)
         moved = "#" + "".join(f"{round(share * 255):02X}" for share in shares)
     return moved

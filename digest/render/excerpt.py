@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 
 SHORTEST, LONGEST = 60, 90
@@ -99,17 +99,34 @@ class _Paragraphs(HTMLParser):
             self._linked += len(data)
 
 
-def count_words(text: str) -> int:
-    """Words; in scripts without spaces two characters stand for one."""
-    dense = sum(1 for letter in text if _is_dense(letter))
-    if not dense:
-        return len(text.split())
-    spaced = "".join(" " if _is_dense(letter) else letter for letter in text)
-    return len(spaced.split()) + (dense + 1) // 2
+def _units(text: str) -> Iterator[tuple[int, int]]:
+    """Where each word or dense letter ends, and what it counts in halves of a word.
+
+    In scripts without spaces (Chinese, Japanese) two letters stand for one word.
+    """
+    end = 0
+    inside = False
+    for at, letter in enumerate(text):
+        dense = _is_dense(letter)
+        if inside and (dense or letter.isspace()):
+            yield end, 2
+            inside = False
+        if dense:
+            yield at + 1, 1
+        elif not letter.isspace():
+            inside = inside or letter.isalnum()
+            end = at + 1
+    if inside:
+        yield end, 2
 
 
 def _is_dense(letter: str) -> bool:
     return letter > "⺀" and unicodedata.east_asian_width(letter) in "WF" and letter.isalpha()
+
+
+def count_words(text: str) -> int:
+    """Words; in scripts without spaces two letters stand for one."""
+    return (sum(halves for _, halves in _units(text)) + 1) // 2
 
 
 def _plain(text: str) -> str:
@@ -193,15 +210,12 @@ def shortened(text: str, longest: int) -> str:
 
 
 def cut_at_word(text: str, longest: int) -> str:
-    pieces = text.split()
-    taken: list[str] = []
-    words = 0
-    for piece in pieces:
-        size = count_words(piece)
-        if words + size > longest:
+    """At most `longest` words and an ellipsis."""
+    taken = 0
+    halves = 0
+    for end, size in _units(text):
+        halves += size
+        if halves > longest * 2:
             break
-        taken.append(piece)
-        words += size
-    if taken:
-        return " ".join(taken).rstrip(" ,;:–—-.") + "…"
-    return pieces[0][: longest * 2] + "…" if pieces else ""
+        taken = end
+    return text[:taken].rstrip(" ,;:–—-.") + "…"

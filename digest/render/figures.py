@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gettext
+import re
 from collections.abc import Iterable
 from zoneinfo import ZoneInfo
 
@@ -117,13 +118,14 @@ class Figures:
         first = window.start.astimezone(self._zone).date()
         last = (window.end.astimezone(self._zone) - dt.timedelta(microseconds=1)).date()
         if first >= last:
-            return self._pattern_date(first)
+            return self._day(first)
         return self._range(first, last)
 
-    def _pattern_date(self, day: dt.date) -> str:
-        # Without a year: the number and the order of editions say that.
-        pattern = self.locale.datetime_skeletons.get("MMMMEEEEd") or self.locale.datetime_skeletons["MMMd"]
-        return format_date(day, format=str(pattern), locale=self.locale)
+    def _day(self, day: dt.date) -> str:
+        # Without a year: an edition is read in the week it is sent.
+        pattern = str(self.locale.datetime_skeletons["MMMEd"].pattern)
+        wide = re.sub(r"(?<![A-Za-z])(E{1,3}|c{1,3})(?![A-Za-z])", lambda found: found[0][0] * 4, pattern)
+        return format_date(day, format=_long_month(wide), locale=self.locale)
 
     def _range(self, first: dt.date, last: dt.date) -> str:
         same_year, same_month = first.year == last.year, first.month == last.month
