@@ -7,11 +7,15 @@ manual) and, where a connection was never made and there is none, by libpq's mes
 from __future__ import annotations
 
 import sqlite3
+import sys
+from typing import TYPE_CHECKING
 
-import psycopg
 import sqlalchemy as sa
 
 from digest.errors import StoreError, StoreVersionError
+
+if TYPE_CHECKING:
+    import psycopg
 
 UPGRADE = "Run: digest db upgrade"
 
@@ -82,8 +86,11 @@ def explain(error: sa.exc.SQLAlchemyError, database: str) -> StoreError | None:
     cause = error.orig
     if isinstance(cause, sqlite3.Error):
         return _explain_sqlite(cause, database)
-    if isinstance(cause, psycopg.Error):
-        return _explain_postgresql(cause, database)
+    if "psycopg" in sys.modules:  # where SQLite is used, it is not worth its time to import
+        import psycopg  # noqa: PLC0415
+
+        if isinstance(cause, psycopg.Error):
+            return _explain_postgresql(cause, database)
     return None
 
 
@@ -101,6 +108,8 @@ def _explain_sqlite(cause: sqlite3.Error, database: str) -> StoreError | None:
 
 
 def _explain_postgresql(cause: psycopg.Error, database: str) -> StoreError | None:
+    import psycopg  # noqa: PLC0415 - loaded already, or there would be no such error
+
     state = cause.sqlstate
     first_line = str(cause).strip().partition("\n")[0]
     if state in {"42P01", "42703"}:
