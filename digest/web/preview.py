@@ -7,8 +7,9 @@ The frames show what the code that sends makes of it, with links that do nothing
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
@@ -36,6 +37,9 @@ PRIVATE = {"x-robots-tag": "noindex, nofollow"}
 _FRAMES = {"content-security-policy": PAGE_POLICY + "; frame-src 'self'", **PRIVATE}
 _BOXED = "; sandbox allow-popups allow-popups-to-escape-sandbox"
 _NO_PICTURES = MAIL_POLICY.replace("img-src 'self' data: https: http:; ", "")
+
+_FILES = r"^((digest|light|dark|images-off)\.html|digest\.txt|digest\.eml)$"
+"""digest.html is what leaves, to the byte; the other three show it as different programs do."""
 
 _STATES = {
     EditionState.draft: "Draft",
@@ -157,13 +161,24 @@ class Previews:
             raise HTTPException(404)
         shown = preview(self._desk, edition, address=READER)
         if name.endswith(".html"):
-            policy = MAIL_POLICY if name == "digest.html" else _NO_PICTURES
+            policy = _NO_PICTURES if name == "images-off.html" else MAIL_POLICY
             headers = {**PRIVATE, "content-security-policy": policy + _BOXED}
-            return Response(shown.html, media_type="text/html; charset=utf-8", headers=headers)
+            html = shown.html
+            if name != "digest.html":
+                html = in_scheme(html, "dark" if name == "dark.html" else "light")
+            return Response(html, media_type="text/html; charset=utf-8", headers=headers)
         if name.endswith(".txt"):
             return Response(shown.text, media_type="text/plain; charset=utf-8", headers=PRIVATE)
         headers = {**PRIVATE, "content-disposition": f'attachment; filename="{edition.newsletter}.eml"'}
         return Response(shown.eml, media_type="message/rfc822", headers=headers)
+
+
+def in_scheme(html: str, scheme: Literal["light", "dark"]) -> str:
+    """The HTML as a program in that colour scheme shows it, whatever the viewer's own is set to."""
+    holds = "(min-width: 0px)" if scheme == "dark" else "(max-width: 0px)"
+    html = re.sub(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)", holds, html)
+    html = re.sub(r"(color-schemes?\s*:\s*)light dark", rf"\1{scheme}", html)
+    return html.replace('content="light dark"', f'content="{scheme}"')
 
 
 def routes(desk: Desk, pages: Pages) -> APIRouter:
@@ -184,7 +199,7 @@ def routes(desk: Desk, pages: Pages) -> APIRouter:
     @router.api_route("/preview/{signed}/{name}", methods=["GET", "HEAD"])
     def file(
         signed: str,
-        name: Annotated[str, Path(pattern=r"^(digest\.html|images-off\.html|digest\.txt|digest\.eml)$")],
+        name: Annotated[str, Path(pattern=_FILES)],
     ) -> Response:
         return previews.file(signed, name)
 

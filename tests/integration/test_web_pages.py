@@ -138,6 +138,19 @@ def test_preview_frames_are_what_leaves_with_links_that_do_nothing(
     assert pages.get(f"{path}digest.exe").status_code == 404
 
 
+def test_frames_have_the_scheme_that_they_are_named_for(site: WebSite, pages: httpx.Client) -> None:
+    site.draft()
+    path = preview_path(site)
+    as_it_leaves = pages.get(f"{path}digest.html").text
+    assert "(prefers-color-scheme: dark)" in as_it_leaves
+    for name, rule in (("light", "@media (max-width: 0px)"), ("dark", "@media (min-width: 0px)")):
+        shown = pages.get(f"{path}{name}.html").text
+        assert rule in shown
+        assert "prefers-color-scheme" not in shown
+        assert "light dark" not in shown
+    assert pages.get(f"{path}images-off.html").text == pages.get(f"{path}light.html").text
+
+
 def test_preview_says_how_an_edition_stands(site: WebSite, pages: httpx.Client) -> None:
     draft = site.draft()
     path = preview_path(site)
