@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
 import pytest
@@ -97,19 +98,17 @@ def test_only_a_draft_or_a_cancelled_period_is_built_again() -> None:
     assert "Cancel it first" in refusal(in_state(EditionState.approved), Action.build).hint
 
 
-@pytest.mark.parametrize("state", EditionState)
 @pytest.mark.parametrize("action", Action)
-@pytest.mark.parametrize("facts", [{}, {"held": "why"}, {"paused": "why"}, {"stories": ()}])
-def test_every_refusal_is_a_sentence_with_a_way_out(
-    state: EditionState, action: Action, facts: dict[str, Any]
-) -> None:
-    edition = in_state(state, **facts)
-    if allowed(edition, action):
-        assert check(edition, action) in EditionState
-    else:
-        error = refusal(edition, action)
-        assert str(error).startswith("edition weekly/2026-11-09: ")
-        assert error.hint
+def test_every_refusal_is_a_sentence_with_a_way_out(action: Action) -> None:
+    facts: tuple[dict[str, Any], ...] = ({}, {"held": "why"}, {"paused": "why"}, {"stories": ()})
+    for state, changed in itertools.product(EditionState, facts):
+        edition = in_state(state, **changed)
+        if allowed(edition, action):
+            assert check(edition, action) in EditionState
+        else:
+            error = refusal(edition, action)
+            assert str(error).startswith("edition weekly/2026-11-09: ")
+            assert error.hint
 
 
 def test_every_action_has_a_rule() -> None:

@@ -239,7 +239,8 @@ def test_few_pairs_of_a_large_week_are_compared() -> None:
     """The cost is in the pairs: of the two million of this week hardly any may be looked at."""
     chance = random.Random(1)
     vocabulary = [f"w{number}" for number in range(20_000)]
-    weights = [1 / (rank + 5) for rank in range(len(vocabulary))]  # as words of a language are spread
-    week = [frozenset(chance.choices(vocabulary, weights, k=30)) for _ in range(2000)]
+    # As words of a language are spread.
+    weights = list(itertools.accumulate(1 / (place + 5) for place in range(len(vocabulary))))
+    week = [frozenset(chance.choices(vocabulary, cum_weights=weights, k=30)) for _ in range(2000)]
     boilerplate = [frozenset({"every", "day", "on", "our", "site"})] * 500
     assert len(duplicates._weighed([*week, *boilerplate]).pairs(SIMILARITY)) < 10 * len(week)
