@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from digest.render.colours import palette
 from digest.render.presentation import Presentation
 from digest.render.repair import repaired
 from digest.render.templates import Templates
-from digest.render.view import EditionView, view_of
+from digest.render.view import EditionView, clean, line, view_of
 
 CLIPPED = 102_000
 """Bytes of HTML at which Gmail cuts a message off, unsubscribe link and all."""
@@ -62,7 +62,12 @@ class Renderer:
         self, folders: Sequence[Path], presentation: Presentation, *, look: str = "front-page"
     ) -> None:
         self._templates = Templates(folders)
-        self._facts = presentation
+        self._facts = replace(
+            presentation,
+            name=line(presentation.name),
+            title=line(presentation.title),
+            postal_address=clean(presentation.postal_address),
+        )
         self._palette = palette(presentation.accent)
         self._mjml = f"email/{look}.mjml"
         self._text = "email/digest.txt"

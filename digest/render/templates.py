@@ -87,9 +87,17 @@ class _LineMarks(Extension):
 
 def _clean_output(value: object) -> object:
     """What every ``{{ expression }}`` passes through."""
-    if isinstance(value, Markup):
-        return value  # the output of a macro or an include: its parts were cleaned when they were printed
-    return clean(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if not isinstance(value, Markup):
+        return clean(value)
+    # A macro's output or a translated sentence: everything but the marks is cleaned.
+    parts: list[str] = []
+    at = 0
+    for mark in _MARK.finditer(value):
+        parts += (clean(value[at : mark.start()]), mark[0])
+        at = mark.end()
+    return Markup("".join((*parts, clean(value[at:]))))  # noqa: S704 - it was markup before
 
 
 class _Loader(jinja2.FileSystemLoader):
