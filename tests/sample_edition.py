@@ -101,7 +101,7 @@ _STORIES = (
     ("Weather", "Spring tides on the 24th and 25th: where not to park", "", 940),
 )
 
-_PICTURES: dict[int, tuple[str, str, str, int, int]] = {
+PICTURES: dict[int, tuple[str, str, str, int, int]] = {
     1: (
         "A white ferry with lit windows leaves a harbour at dusk",
         "The night ferry leaves Port Wenlow for the last time.",
@@ -127,8 +127,8 @@ def _body(number: int) -> str:
 def story(number: int, *, pictures: str = f"{SITE}/pictures") -> Story:
     section, title, standfirst, _ = _STORIES[number - 1]
     picture = None
-    if number in _PICTURES:
-        alt, caption, by, width, height = _PICTURES[number]
+    if number in PICTURES:
+        alt, caption, by, width, height = PICTURES[number]
         picture = Picture(f"{pictures}/{number}.jpg", alt, caption, by, width, height)
     related = (
         (
