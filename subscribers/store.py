@@ -199,16 +199,6 @@ class Subscribers:
                 )
             return self._subscription(connection, subscription)
 
-    def name_of(self, address: str) -> str:
-        """The name that a subscriber gave with this address; "" for one that is not known."""
-        person = self._tables.subscriber
-        key = address_key(self._secret, address)
-        with self._connections.read() as connection:
-            found = connection.scalar(
-                sa.select(person.c.name).where(person.c.address_key == key).order_by(person.c.id).limit(1)
-            )
-        return found or ""
-
     # --- many, for people to look at ------------------------------------------------------------------
 
     def subscriptions(
@@ -234,6 +224,14 @@ class Subscribers:
         statement = self._select().where(person.c.address_key == key).order_by(self._tables.subscription.c.id)
         with self._connections.read() as connection:
             return [_subscription(row) for row in connection.execute(statement)]
+
+    def name_of(self, address: str) -> str:
+        """The name of whoever has this mailbox; "" where that is not known. Raises `AddressRefused`."""
+        person = self._tables.subscriber
+        key = address_key(self._secret, address)
+        statement = sa.select(person.c.name).where(person.c.address_key == key).order_by(person.c.id)
+        with self._connections.read() as connection:
+            return next((name for name in connection.scalars(statement) if name), "")
 
     def counts(self, newsletter: str) -> Counts:
         """How many people a newsletter has."""

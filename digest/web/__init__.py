@@ -6,6 +6,7 @@
     preview      /preview/SIGNED: the coming edition for editors, read-only
     facts        /media, /static, /health, /.well-known: what machines ask for
     pages        HTML from templates/web
+    server       runs them until it is asked to stop
     guard        headers of every answer, the size of a body, how often one link may act
 
 Handlers are synchronous and run in threads: no database call is ever made on the event loop.

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
@@ -18,16 +17,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from digest.compose.clipping import Clipping, clipping
 from digest.config import Approval, Newsletter
 from digest.errors import TokenError
 from digest.model import Edition, EditionState
 from digest.render.figures import Figures, locale_of
+from digest.render.page import in_scheme, without_pictures
 from digest.tokens import open_preview_link
 from digest.web.guard import MAIL_POLICY, PAGE_POLICY
 from digest.web.pages import Pages
 from digest.work.desk import Desk
-from digest.work.preview import Preview, preview
+from digest.work.preview import preview, warnings
 
 MAX_AGE = dt.timedelta(days=30)
 READER = "reader@example.org"
@@ -36,11 +35,8 @@ READER = "reader@example.org"
 PRIVATE = {"x-robots-tag": "noindex, nofollow"}
 _FRAMES = {"content-security-policy": PAGE_POLICY + "; frame-src 'self'", **PRIVATE}
 _BOXED = "; sandbox allow-popups allow-popups-to-escape-sandbox"
-_NO_PICTURES = MAIL_POLICY.replace("img-src 'self' data: https: http:; ", "")
 
 _FILES = r"^((digest|light|dark|images-off)\.html|digest\.txt|digest\.eml)$"
-"""digest.html is what leaves, to the byte; the other three show it as different programs do."""
-
 _STATES = {
     EditionState.draft: "Draft",
     EditionState.approved: "Approved",
@@ -51,14 +47,6 @@ _STATES = {
     EditionState.cancelled: "Cancelled",
     EditionState.failed: "Stopped by an error",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line under "Checks"."""
-
-    good: bool
-    words: str
 
 
 def state_words(edition: Edition) -> str:
@@ -90,21 +78,6 @@ def next_words(edition: Edition, newsletter: Newsletter, now: dt.datetime) -> st
     if newsletter.approval is Approval.editor:
         return f"It leaves on {send}, if someone has approved it by then."
     return f"Unless it is held, it is approved by itself on {lock} and leaves on {send}."
-
-
-def checks(edition: Edition, shown: Preview) -> list[Check]:
-    """What can be said of the finished copy."""
-    size = len(shown.html.encode())
-    words = f"{size / 1000:.0f} kB of HTML; Gmail cuts off what is longer than 102 kB."
-    found = [Check(clipping(size) is Clipping.none, words)]
-    missing = [
-        each.story.title for each in edition.stories if each.story.picture and each.story.picture.alt is None
-    ]
-    if missing:
-        found.append(Check(good=False, words=f"No description of the picture of: {'; '.join(missing)}"))
-    else:
-        found.append(Check(good=True, words="Every picture has a description or needs none."))
-    return found
 
 
 class Previews:
@@ -150,7 +123,10 @@ class Previews:
             why=edition.held or edition.paused,
             approval=approval_words(edition),
             next=next_words(edition, settings, self._desk.clock.now()),
-            checks=checks(edition, shown),
+            warnings=warnings(edition, shown),
+            sizes=[
+                f"{len(part) / 1000:.0f} kB" for part in (shown.html.encode(), shown.text.encode(), shown.eml)
+            ],
             shown=shown,
         )
 
@@ -161,24 +137,24 @@ class Previews:
             raise HTTPException(404)
         shown = preview(self._desk, edition, address=READER)
         if name.endswith(".html"):
-            policy = _NO_PICTURES if name == "images-off.html" else MAIL_POLICY
-            headers = {**PRIVATE, "content-security-policy": policy + _BOXED}
-            html = shown.html
-            if name != "digest.html":
-                html = in_scheme(html, "dark" if name == "dark.html" else "light")
-            return Response(html, media_type="text/html; charset=utf-8", headers=headers)
+            headers = {**PRIVATE, "content-security-policy": MAIL_POLICY + _BOXED}
+            return Response(framed(name, shown.html), media_type="text/html; charset=utf-8", headers=headers)
         if name.endswith(".txt"):
             return Response(shown.text, media_type="text/plain; charset=utf-8", headers=PRIVATE)
         headers = {**PRIVATE, "content-disposition": f'attachment; filename="{edition.newsletter}.eml"'}
         return Response(shown.eml, media_type="message/rfc822", headers=headers)
 
 
-def in_scheme(html: str, scheme: Literal["light", "dark"]) -> str:
-    """The HTML as a program in that colour scheme shows it, whatever the viewer's own is set to."""
-    holds = "(min-width: 0px)" if scheme == "dark" else "(max-width: 0px)"
-    html = re.sub(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)", holds, html)
-    html = re.sub(r"(color-schemes?\s*:\s*)light dark", rf"\1{scheme}", html)
-    return html.replace('content="light dark"', f'content="{scheme}"')
+def framed(name: str, html: str) -> str:
+    """The HTML of one frame: digest.html is what leaves, to the byte; the others are as different programs
+    show it, with links that open in a window of their own.
+    """
+    if name == "digest.html":
+        return html
+    if name == "images-off.html":
+        html = without_pictures(html)
+    html = in_scheme(html, dark=name == "dark.html")
+    return re.sub(r"<head\b[^>]*>", lambda head: f'{head[0]}<base target="_blank">', html, count=1)
 
 
 def routes(desk: Desk, pages: Pages) -> APIRouter:

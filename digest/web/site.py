@@ -35,10 +35,11 @@ _WORDS = {
 
 def create_app(desk: Desk) -> FastAPI:
     """The pages over the parts of `desk`. Opens nothing until the first request."""
-    host = urlsplit(desk.settings.site.url).hostname or ""
+    names = [each.name for each in desk.settings.newsletter.values()]
+    name = names[0] if len(names) == 1 else urlsplit(desk.settings.site.url).hostname or ""
     pages = Pages(
         desk.settings.path(desk.settings.templates) if desk.settings.templates else None,
-        {"host": host, "postal_address": desk.settings.site.postal_address},
+        {"name": name, "postal_address": desk.settings.site.postal_address},
     )
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_middleware(Guard)

@@ -330,6 +330,12 @@ def test_subscriptions_are_found_by_any_spelling_of_the_address(store: Subscribe
     assert store.of_address("bob@example.org") == []
 
 
+def test_name_is_known_by_any_spelling_of_the_address(store: Subscribers) -> None:
+    store.import_confirmed([Entry("anna@example.org", "Anna")], "weekly", source="test", basis=BASIS)
+    assert store.name_of("ANNA@example.org") == "Anna"
+    assert store.name_of("bob@example.org") == ""
+
+
 # --- suppressions -------------------------------------------------------------------------------------
 
 
