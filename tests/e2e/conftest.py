@@ -23,9 +23,12 @@ def _chromium() -> str:
     pytest.skip("Chromium is not installed")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium; the tests are skipped, visibly, where there is none."""
+    """The system's Chromium; the tests are skipped, visibly, where there is none.
+
+    For one module only: Playwright's synchronous door opens once at a time in a thread.
+    """
     path = _chromium()
     with sync_playwright() as playwright:
         # Without a sandbox: these run as root in continuous integration, on pages that we wrote ourselves.
