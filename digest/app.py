@@ -170,4 +170,5 @@ class App:
         """A new connection pool to the relay; the caller closes it."""
         from digest.smtp.client import SmtpTransport  # noqa: PLC0415
 
-        return SmtpTransport(self.settings.smtp)
+        smtp = self.settings.smtp
+        return SmtpTransport(smtp, ca_file=None if smtp.ca_file is None else self.settings.path(smtp.ca_file))

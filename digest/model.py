@@ -356,6 +356,8 @@ class Edition:
     """What was decided about approval, lateness and uncertain copies when it was built."""
     told: bool = False
     """Whether the editors were told that it is ready."""
+    released: bool = False
+    """Whether a person let it go on after a hold: being late no longer stops it."""
     started: dt.datetime | None = None
     """When its first copy was offered to the relay."""
     finished: dt.datetime | None = None

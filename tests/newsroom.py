@@ -44,6 +44,6 @@ def newsroom(
 def subscribe(app: App, people: int) -> list[str]:
     """Takes in so many made-up people; returns their addresses."""
     made = list(Sample(WEEK_END).subscribers(people))
-    entries = [Entry(number, address, name) for number, (address, name) in enumerate(made, 1)]
+    entries = [Entry(address, name, row=number) for number, (address, name) in enumerate(made, 1)]
     app.subscribers.import_confirmed(entries, "weekly", source="test", basis="made up")
     return [address for address, _ in made]

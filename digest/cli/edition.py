@@ -43,10 +43,9 @@ def build(app: App, newsletter: str, at: dt.datetime | None, rebuild: bool, as_j
 
     Where there is one already, it is shown as it is. Exit code 3 when the edition is held.
     """
-    from digest.schedule import last_complete  # noqa: PLC0415 - quick start-up
-    from digest.work import build as work  # noqa: PLC0415
+    from digest.work import build as work  # noqa: PLC0415 - quick start-up
 
-    period = last_complete(app.schedule(newsletter), at or app.clock.now())
+    period = work.period_at(app, newsletter, at or app.clock.now())
     before = app.editions.for_period(newsletter, period.start_date)
     if before is None:
         edition = work.build(app, newsletter, period, by=_me())

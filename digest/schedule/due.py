@@ -16,6 +16,9 @@ from digest.model import EditionState, Period
 from digest.schedule.periods import Schedule, periods_after
 
 
+_FOREVER = dt.timedelta(days=36_500)
+
+
 class Step(StrEnum):
     """What a reconciler does next about one period."""
 
@@ -43,13 +46,15 @@ class Step(StrEnum):
 class Facts:
     """What the tables say about a period's edition. `state` None: there is no edition yet.
 
-    `told` is whether its editors were told; `held` and `paused` are whether these flags are on.
+    `told` is whether its editors were told; `held` and `paused` are whether these flags are on; `released`
+    is whether a person let it go on after a hold, who then knew that it was late.
     """
 
     state: EditionState | None = None
     told: bool = False
     held: bool = False
     paused: bool = False
+    released: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,8 @@ class Due:
 
 def due(period: Period, facts: Facts, now: dt.datetime, *, lateness: dt.timedelta, approval: Approval) -> Due:
     """What this period needs at `now`: once that is done and recorded, the next call says what comes then."""
+    if facts.released:
+        lateness = _FOREVER
     match facts.state:
         case None:
             return _timed(Step.build, period.build_at, now, lateness)

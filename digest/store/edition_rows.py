@@ -84,6 +84,7 @@ def _edition(
         choices=decode_choices(row.choices),
         policy=row.policy or {},
         told=row.told is not None,
+        released=row.released is not None,
         started=row.started,
         finished=row.finished,
     )

@@ -53,9 +53,10 @@ class EditionSteps:
         return self._act(number, Action.hold, at=at, by=by, values={"held": reason}, reason=reason)
 
     def release(self, number: int, *, at: dt.datetime, by: str) -> Edition:
-        """Lets a held edition go on from the state that it is in."""
+        """Lets a held edition go on from the state that it is in; that it is late no longer stops it."""
         held = edition.c.held != ""
-        return self._act(number, Action.release, at=at, by=by, values={"held": ""}, where=(held,))
+        values = {"held": "", "released": at}
+        return self._act(number, Action.release, at=at, by=by, values=values, where=(held,))
 
     def pause(self, number: int, reason: str, *, at: dt.datetime, by: str) -> Edition:
         """Stops an edition that is leaving; what was not offered yet waits."""

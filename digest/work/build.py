@@ -20,10 +20,21 @@ from digest.edition import Action, check, content_hash, default_preheader, defau
 from digest.errors import UsageError
 from digest.model import Choices, Edition, EditionState, Period, Sender
 from digest.ranking import rank
+from digest.schedule import last_complete
 from digest.work.desk import Desk
 
 OWN_PICTURE = re.compile(r"/media/([0-9a-f]{64})\Z")
 """The end of the address of a picture that this installation serves, with the hash of its bytes."""
+
+
+def period_at(desk: Desk, slug: str, at: dt.datetime) -> Period:
+    """The scheduled period that was last complete at `at`; never one that overlaps an edition there is."""
+    complete = (
+        each.period
+        for each in desk.editions.list_(slug, content=False)
+        if each.period.window.end <= at and each.state is not EditionState.cancelled
+    )
+    return last_complete(desk.schedule(slug), at, previous=next(complete, None))
 
 
 def build(desk: Desk, slug: str, period: Period, *, by: str) -> Edition:

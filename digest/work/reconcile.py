@@ -102,7 +102,7 @@ def _step(desk: Desk, edition: Edition, settings: Newsletter, made: Round) -> No
         now = desk.clock.now()
         step = due(
             edition.period,
-            Facts(edition.state, edition.told, bool(edition.held), bool(edition.paused)),
+            Facts(edition.state, edition.told, bool(edition.held), bool(edition.paused), edition.released),
             now,
             lateness=settings.lateness,
             approval=settings.approval,

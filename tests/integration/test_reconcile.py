@@ -123,6 +123,17 @@ def test_an_edition_that_is_late_to_send_is_held_with_the_way_out(tmp_path: Path
     assert any("digest edition release" in alert.message for alert in app.installation.untold())
 
 
+def test_a_released_late_edition_is_sent_and_not_held_again(tmp_path: Path) -> None:
+    app, clock = begun(tmp_path)
+    at(app, clock, BUILD)
+    at(app, clock, LOCK)
+    at(app, clock, SEND + 24 * HOUR)
+    app.editions.release(app.editions.get("weekly").id, at=clock.now(), by="ed")
+    made = at(app, clock, SEND + 25 * HOUR)
+    assert app.editions.get("weekly/2026-11-09").held == ""
+    assert [e.name for e in made.to_send] == ["weekly/2026-11-09"]
+
+
 def test_an_edition_in_progress_goes_on_after_a_restart_however_late(tmp_path: Path) -> None:
     app, clock = begun(tmp_path)
     at(app, clock, BUILD)

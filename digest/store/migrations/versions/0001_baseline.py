@@ -169,6 +169,7 @@ def upgrade() -> None:
         sa.Column("approved_by", sa.Text(), server_default="", nullable=False),
         sa.Column("approved", sa.BigInteger(), nullable=True),
         sa.Column("told", sa.BigInteger(), nullable=True),
+        sa.Column("released", sa.BigInteger(), nullable=True),
         sa.Column("fanned_to", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("started", sa.BigInteger(), nullable=True),
         sa.Column("finished", sa.BigInteger(), nullable=True),
