@@ -37,6 +37,8 @@ _WHOLE_LINE = re.compile(
     r"[\s.…»→>]*",
     re.IGNORECASE,
 )
+# A short line that ends in a bare address, as under videos: "Follow us: https://..."
+_LINK_LINE = re.compile(r".{0,120}https?://\S+")
 # Only behind a mark: a sentence may end with these words of its own.
 _TRAILING = re.compile(
     r"\s*(?:\[\s*(?:…|\.{3})\s*\]"
@@ -164,7 +166,7 @@ def prose(body: str, *, known: Iterable[str] = ()) -> tuple[str, ...]:
         text = _TRAILING.sub("", text).strip()
         if not text or _plain(text) in plain or linked > 0.8:
             continue
-        if _LEAD_IN.match(text) or _WHOLE_LINE.fullmatch(text):
+        if _LEAD_IN.match(text) or _WHOLE_LINE.fullmatch(text) or _LINK_LINE.fullmatch(text):
             continue
         kept.append(text)
     return tuple(kept)

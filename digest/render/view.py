@@ -54,6 +54,7 @@ class PictureView:
 class StoryView:
     """One story; any of the texts may be empty. `meta` is the line of figures: "12,400 readers", "2 min".
 
+    `section` is its site where it has none and the edition leads to several.
     `lang` and `dir` are set only where they differ from the newsletter's.
     """
 
@@ -121,6 +122,8 @@ def view_of(edition: Edition, facts: Presentation) -> EditionView:
         raise EditionError(edition.name, "it has no stories", hint="Build it again, or pin stories.")
     figures = Figures(facts.language, facts.zone)
     ordered = sorted(edition.stories, key=lambda entry: entry.position)
+    for entry in ordered:
+        checked_url(entry.story.url, edition, entry.story)
     minutes = [_minutes(entry.story, figures) for entry in ordered]
     views = tuple(
         _story_view(entry, edition, facts, figures, lead=place == 0, body=place < CARDS)
@@ -173,8 +176,8 @@ def _story_view(
     return StoryView(
         position=entry.position,
         title=title,
-        url=checked_url(story.url, edition, story),
-        section=_short(line(story.section)),
+        url=story.url,
+        section=_short(line(story.section) or _site_of(story, edition)),
         meta=tuple(part for part in meta if part),
         standfirst=standfirst,
         excerpt=texts,
@@ -183,6 +186,12 @@ def _story_view(
         lang=lang,
         dir=direction,
     )
+
+
+def _site_of(story: Story, edition: Edition) -> str:
+    """The site that a story is on, for a list that leads to many sites; "" where all are on one."""
+    sites = {urlsplit(other.story.url).hostname for other in edition.stories}
+    return (urlsplit(story.url).hostname or "").removeprefix("www.") if len(sites) > 1 else ""
 
 
 def _short(label: str, longest: int = 40) -> str:

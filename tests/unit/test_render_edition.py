@@ -186,6 +186,16 @@ def test_a_single_story_is_an_edition() -> None:
     assert "1 story" in variant.text
 
 
+def test_a_list_that_leads_to_many_sites_names_them_where_there_is_no_section() -> None:
+    whole = edition(2)
+    elsewhere = replace(story(2), section="", url="https://www.elsewhere.example/x")
+    assert "elsewhere.example" not in render(edition(2)).variant.text
+    text = render(
+        replace(whole, stories=(whole.stories[0], replace(whole.stories[1], story=elsewhere)))
+    ).variant.text
+    assert "\nelsewhere.example · 9,870 readers" in text
+
+
 def test_an_edition_without_stories_is_refused() -> None:
     with pytest.raises(EditionError, match="no stories"):
         render(edition(stories=()))

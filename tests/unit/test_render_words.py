@@ -125,6 +125,7 @@ def test_a_long_paragraph_without_sentences_ends_with_a_word_and_an_ellipsis() -
         "<p>Read more</p>",
         "<p>Continue reading →</p>",
         "<p>Advertisement</p>",
+        "<p>- Our channel: https://video.example/channel</p>",
         "<p>Subscribe to our newsletter for more of this.</p>",
         "<p>The post The title appeared first on The Blog.</p>",
         "<p>© 2026 The Harbour Post</p>",
