@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import signal
-import socket
 import sys
 import threading
 from types import FrameType
@@ -77,10 +74,7 @@ def _both(session: Session, every: float) -> None:
 def _work(app: App, every: float) -> None:
     from digest.work.worker import Worker  # noqa: PLC0415 - quick start-up
 
-    # Host and process, to be recognised; random, because process ids come again.
-    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    stop = _stop_event()
-    Worker(app, owner=owner, stop=stop, say=say, every=every).run()
+    Worker(app, stop=_stop_event(), say=say, every=every).run()
 
 
 def _stop_event() -> threading.Event:

@@ -17,6 +17,7 @@ from digest.importers.fetch import fetch
 from digest.model import Edition
 from digest.work import alerts
 from digest.work.desk import Desk
+from digest.work.identity import gone, identity
 from digest.work.poll import poll
 from digest.work.reconcile import reconcile
 from digest.work.send import Sent, send
@@ -32,12 +33,12 @@ class Worker:
         self,
         desk: Desk,
         *,
-        owner: str,
         stop: threading.Event,
         say: Callable[[str], None],
         every: float = 10.0,
     ) -> None:
-        self._desk, self._owner, self._stop, self._say, self._every = desk, owner, stop, say, every
+        self._desk, self._stop, self._say, self._every = desk, stop, say, every
+        self._owner = identity()
         self._epoch: int | None = None
         self._sending: dict[int, threading.Thread] = {}
         self._alone = threading.Lock()
@@ -129,7 +130,7 @@ class Worker:
 
     def _send(self, edition: Edition) -> None:
         try:
-            sent: Sent = send(self._desk, edition, owner=self._owner, resume=True, stop=self._stop)
+            sent: Sent = send(self._desk, edition, resume=True, stop=self._stop, warn=self._say)
         except NothingToDo as nothing:
             self._say(str(nothing))
         except DigestError as error:
@@ -148,6 +149,10 @@ class Worker:
                 LEAD, self._owner, self._epoch, now=now, length=LEASE
             ):
                 return True
+            present = installation.lease(LEAD)
+            if present is not None and present.owner != self._owner and gone(present.owner):
+                # It was killed: its work need not wait for the lease to run out.
+                installation.release(LEAD, present.owner, present.epoch, now=now)
             self._epoch = installation.acquire(LEAD, self._owner, now=now, length=LEASE)
             return self._epoch is not None
 
