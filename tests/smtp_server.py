@@ -26,8 +26,8 @@ from typing import Self
 class Fault:
     """What goes wrong, and when.
 
-    `at`: connect, greeting, ehlo, starttls, auth, mail, rcpt, data, text (after `after` bytes of it), dot (all
-    of the text was read), quit. `who` narrows it to one recipient (from rcpt on). Then, in this order: `hook`
+    `at`: connect, greeting, ehlo, starttls, auth, mail, rcpt, data, text (after `after` bytes of it), dot
+    (all of it was read), quit. `who` narrows it to one recipient (from rcpt on). Then, in this order: `hook`
     is called, `delay` seconds pass, `reply` is said instead of the usual answer (b"" says nothing), `extra`
     behind it, and `then` one of "", "close", "reset", "stall". `taken` decides whether a message counts as
     received at "dot".

@@ -22,6 +22,7 @@ from digest.ports import Clock
 from digest.store import Database
 from digest.store.dialects import among
 from digest.store.fanout import SUPPRESSED, UNSUBSCRIBED, FanOut, fan_out_chunk, fan_out_summary
+from digest.store.reservations import mark_used
 from digest.store.tables import delivery, edition, lease
 
 State = DeliveryState
@@ -66,13 +67,12 @@ class LeasedEdition:
         clock: Clock,
         audience: sa.Select[Any],
         do_not_send: sa.Select[Any],
-        first_offer: Callable[[sa.Connection, int, dt.datetime], object],
         length: dt.timedelta = LEASE,
     ) -> None:
         self._database, self.number, self.held = database, number, held
         self._clock, self._length = clock, length
         self._audience, self._do_not_send = audience, do_not_send
-        self._first_offer: Callable[[sa.Connection, int, dt.datetime], object] | None = first_offer
+        self._stories_used = False
         self._after = 0
         self._mine = sa.and_(delivery.c.owner == held.owner, delivery.c.epoch == held.epoch)
         self._candidates = self._select_candidates()
@@ -218,10 +218,10 @@ class LeasedEdition:
                 .returning(delivery.c.id)
             )
             offered = frozenset(connection.execute(statement).scalars())
-            if offered and self._first_offer is not None:
-                self._first_offer(connection, self.number, now)
+            if offered and not self._stories_used:
+                mark_used(connection, self.number, at=now)
         if offered:
-            self._first_offer = None  # only now: a transaction that failed has to do it again
+            self._stories_used = True  # only now: a transaction that failed has to do it again
         return Offered(offered, now + self._length)
 
     def renew(self) -> None:

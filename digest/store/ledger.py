@@ -22,6 +22,7 @@ from digest.store.tables import delivery, edition
 
 State = DeliveryState
 _PAGE = 1000
+_RESERVED = ("test", "example", "invalid", "localhost")
 _TO_DO = [State.queued, State.claimed, State.offered, State.deferred]
 
 
@@ -62,7 +63,6 @@ class SqlLedger:
             clock=clock,
             audience=audience,
             do_not_send=do_not_send,
-            first_offer=_first_offer,
             length=length,
         )
 
@@ -93,6 +93,36 @@ class SqlLedger:
                 )
             ).scalar()
         return moment
+
+    def first_in_doubt(self, number: int) -> dt.datetime | None:
+        """When the first uncertain copy that was never sent again was offered; None when there is none."""
+        with self._database.read() as connection:
+            moment: dt.datetime | None = connection.execute(
+                sa.select(sa.func.min(delivery.c.offered)).where(
+                    delivery.c.edition == number, delivery.c.state == State.uncertain, delivery.c.resends == 0
+                )
+            ).scalar()
+        return moment
+
+    def started(self, number: int) -> dt.datetime | None:
+        """When the first copy was offered; None before that."""
+        with self._database.read() as connection:
+            moment: dt.datetime | None = connection.execute(
+                sa.select(edition.c.started).where(edition.c.id == number)
+            ).scalar()
+        return moment
+
+    def outside_domain(self, number: int) -> str | None:
+        """A domain of this edition's readers that is not reserved for trying things (RFC 2606); or None."""
+        reserved = [delivery.c.domain.like(f"%.{name}") for name in _RESERVED]
+        query = sa.select(delivery.c.domain).where(
+            delivery.c.edition == number,
+            delivery.c.domain.not_in([*_RESERVED, *(f"example.{name}" for name in ("com", "net", "org"))]),
+            ~sa.or_(*reserved),
+        )
+        with self._database.read() as connection:
+            found: str | None = connection.execute(query.limit(1)).scalar()
+        return found
 
     def deliveries(
         self,
@@ -165,6 +195,18 @@ class SqlLedger:
                 )
         return changed
 
+    def note_test(self, number: int, addresses: Collection[str], *, now: dt.datetime, actor: str) -> None:
+        """Writes a test send into the audit trail; nothing else of it is kept."""
+        with self._database.write() as connection:
+            record(
+                connection,
+                at=now,
+                actor=actor,
+                action="test",
+                subject=f"edition {number}",
+                addresses=list(addresses),
+            )
+
     def cancel(self, number: int, *, now: dt.datetime) -> int:
         """Nothing more of this edition leaves: rows not yet offered are cancelled. Returns how many."""
         with self._database.write() as connection:
@@ -192,7 +234,3 @@ def _delivery(row: sa.Row[Any], message_id: Callable[[int], str]) -> Delivery:
         row.skip_reason,
         row.next_attempt,
     )
-
-
-def _first_offer(connection: sa.Connection, number: int, now: dt.datetime) -> None:
-    """The first copy is about to leave: from now on readers have seen these stories."""

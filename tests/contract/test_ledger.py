@@ -16,7 +16,7 @@ from digest.store import Database
 from digest.store.fanout import SAME_MAILBOX
 from digest.store.leased import LEASE, LeasedEdition
 from digest.store.ledger import SqlLedger
-from digest.store.tables import delivery, edition, event, newsletter, people
+from digest.store.tables import delivery, edition, event, newsletter, people, source, story, story_use
 from subscribers import Entry, Subscribers, SuppressionReason
 from tests.fakes import FixedClock
 
@@ -306,6 +306,45 @@ def test_results_and_the_next_offers_are_one_transaction(sending: Sending) -> No
     }
     row = sending.rows()["reader1@example.test"]
     assert (row.attempts, row.code, row.reply, row.settled) == (1, 250, "ok", sending.clock.now())
+
+
+def test_the_first_offer_makes_the_stories_used(sending: Sending) -> None:
+    now = sending.clock.now()
+    with sending.database.write() as connection:
+        connection.execute(source.insert(), {"id": 1, "name": "feed"})
+        connection.execute(
+            story.insert(),
+            {
+                "id": 1,
+                "source": 1,
+                "external_id": "a",
+                "url": "https://example.test/a",
+                "title": "A",
+                "related": [],
+                "kind": "article",
+                "full_text": False,
+                "first_seen": now,
+                "date": now,
+            },
+        )
+        connection.execute(
+            story_use.insert(), {"newsletter": "weekly", "story": 1, "edition": sending.number, "used": False}
+        )
+    sending.set_edition(started=None)
+    leased = sending.fanned()
+
+    def used() -> bool:
+        with sending.database.read() as connection:
+            return bool(connection.execute(sa.select(story_use.c.used)).scalar_one())
+
+    ids = [claimed.recipient.delivery for claimed in leased.claim(2).claimed]
+    assert not used()
+    leased.commit([], ids[:1])
+    assert used()
+    leased.commit([], ids[1:])
+    with sending.database.read() as connection:
+        assert connection.execute(sa.select(newsletter.c.last_number)).scalar_one() == 1
+        assert connection.execute(sa.select(edition.c.started)).scalar_one() == now
 
 
 def test_only_claimed_rows_can_be_offered(sending: Sending) -> None:

@@ -1,0 +1,397 @@
+"""Takes an approved edition to the relay: checks, fixes the audience, sends, and finishes it.
+
+Each step is in the store before the next begins, so that the same call goes on after any crash: approved,
+fanning (the audience is being fixed), sending (copies leave), finished (nothing is left to try). The lease of
+the edition keeps a second process out; what a process that died had offered becomes uncertain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import functools
+import hashlib
+import random
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from threading import Event
+
+from digest.compose import compile_message
+from digest.config.durations import parse_duration
+from digest.delivery import Engine, Progress, Report, RetryPolicy, SendingStopped, Stop
+from digest.edition import Action, check, content_hash
+from digest.errors import EditionError, Interrupted, NothingToDo, StoreError, TransportError
+from digest.importers.fetch import fetch as fetch_url
+from digest.model import DeliveryState, Edition, EditionState, Message, OutcomeKind, Recipient
+from digest.ports import Transport
+from digest.store.leased import LeasedEdition
+from digest.tokens import Purpose, inert, sign
+from digest.work.desk import Desk
+from digest.work.guard import Fetch, check_public_url, links_reach_nobody
+from digest.work.identity import gone, identity
+
+State = DeliveryState
+SENDER = "send"
+"""Who did it, in the audit trail."""
+ANSWER_TIME = dt.timedelta(minutes=10)
+"""How long a server may still be taking a copy in (RFC 5321 4.5.3.2.6): no resending before."""
+_POLL = 0.1
+
+_process = functools.cache(identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How far an edition is after a run."""
+
+    edition: str
+    counts: Mapping[State, int]
+    seconds: float
+    finished: bool
+    interrupted: bool = False
+    next_attempt: dt.datetime | None = None
+    """When the first of those that wait is due; None when none does."""
+
+    @property
+    def words(self) -> str:
+        """One line for people."""
+        told = ", ".join(f"{count:,} {state.value}" for state, count in self.counts.items() if count)
+        text = f"{told or 'nobody to send to'}, in {self.seconds:.1f} s"
+        if self.interrupted:
+            return f"stopped: {text}"
+        if self.next_attempt is not None:
+            return f"{text}; the rest waits until {self.next_attempt:%a %H:%M UTC}"
+        return text
+
+
+def send(
+    desk: Desk,
+    edition: Edition,
+    *,
+    owner: str = "",
+    resume: bool = False,
+    stop: Event | None = None,
+    abort: Event | None = None,
+    watch: Callable[[Progress], object] | None = None,
+    warn: Callable[[str], object] | None = None,
+    fetch: Fetch | None = None,
+) -> Sent:
+    """Sends what is due of an approved edition; with `resume` also goes on with one that is leaving.
+
+    `owner` names this process; `stop` asks it to finish what is in flight, `abort` not even that. Raises
+    `NothingToDo` (held, finished, or stopped by somebody else), `EditionError` (not approved, changed since,
+    being sent by another process), `TransportError` (the relay cannot be used), `StoreError`. Whatever is
+    raised, what happened is recorded and nothing is lost; the call can be repeated with `resume`.
+    """
+    started = time.monotonic()
+    edition = desk.editions.get(edition.id)
+    _check(desk, edition, resume=resume)
+    desk.generation.check()
+    check_public_url(desk.settings, desk.installation.id, fetch or _fetch)
+    signal = _Signal(stop or Event(), abort or Event())
+    run = _Run(desk, edition, owner=owner or _process(), signal=signal, watch=watch, warn=warn)
+    report = asyncio.run(run.all())
+    counts = desk.ledger.counts(edition.id)
+    edition = desk.editions.get(edition.id)
+    return Sent(
+        edition.name,
+        counts,
+        time.monotonic() - started,
+        edition.state is EditionState.finished,
+        report.stopped,
+        run.next_attempt() if edition.state is EditionState.sending else None,
+    )
+
+
+def send_test(desk: Desk, edition: Edition, addresses: Sequence[str], *, by: str) -> list[str]:
+    """Sends the edition as it is to these addresses, flagged and with links that do nothing.
+
+    Nothing of it is in the ledger; the audit trail has a line. Returns "address: reply" for those not taken.
+    """
+    if not edition.variants:
+        raise EditionError(
+            edition.name, "has no content yet", hint=f"Build it: digest edition build {edition.newsletter}"
+        )
+    check_public_url(desk.settings, desk.installation.id, _fetch)
+    variant = edition.variants[0]
+    flagged = replace(variant, subject=f"[Test] {variant.subject}")
+    compiled = compile_message(flagged, desk.frame(edition))
+    messages = [
+        compiled.message(
+            Recipient(-number, 0, address),
+            leave=inert(Purpose.leave),
+            bounce=inert(Purpose.bounce),
+            message=secrets.token_hex(14),  # mailboxes fold copies with one Message-ID into one
+        )
+        for number, address in enumerate(addresses, 1)
+    ]
+    refused = asyncio.run(_hand_over(desk.transport(), messages))
+    desk.ledger.note_test(edition.id, addresses, now=desk.clock.now(), actor=by)
+    return refused
+
+
+def _fetch(url: str) -> bytes:
+    return fetch_url(url, max_bytes=10_000, total_seconds=15).body or b""
+
+
+async def _hand_over(transport: Transport, messages: Sequence[Message]) -> list[str]:
+    refused = []
+    try:
+        await transport.open()
+        for message in messages:
+            outcome = await transport.send(message)
+            if outcome.kind is not OutcomeKind.accepted:
+                refused.append(
+                    f"{message.rcpt_to}: {outcome.code or ''} {outcome.reply}".replace(":  ", ": ")
+                )
+    finally:
+        await transport.close()
+    return refused
+
+
+def _check(desk: Desk, edition: Edition, *, resume: bool) -> None:
+    """Whether it may leave; the reason and the way out otherwise."""
+    if edition.state is EditionState.finished:
+        raise NothingToDo(
+            f"edition {edition.name} was sent", hint=f"Look at it: digest deliveries {edition.name}"
+        )
+    leaving = edition.state in (EditionState.fanning, EditionState.sending)
+    if edition.held or (leaving and edition.paused):
+        flag = "held" if edition.held else "paused"
+        way = (
+            f"digest edition release {edition.name}"
+            if edition.held
+            else f"digest send {edition.name} --resume"
+        )
+        raise NothingToDo(
+            f"edition {edition.name} is {flag}: {edition.held or edition.paused}", hint=f"Go on with: {way}"
+        )
+    check(edition, Action.send)
+    if leaving and not resume:
+        raise EditionError(
+            edition.name,
+            "is leaving already: an earlier run was interrupted, or copies wait for another attempt",
+            hint=f"Go on with: digest send {edition.name} --resume",
+        )
+    if not leaving:
+        _check_content(desk, edition)
+
+
+def _check_content(desk: Desk, edition: Edition) -> None:
+    """What leaves is what was approved, to the byte: the hash is made anew from what the store holds."""
+    sources = desk.editions.templates(edition.id)
+    hashes = {name: hashlib.sha256(content.encode()).hexdigest() for name, content in sources.items()}
+    pictures = desk.editions.pictures(edition.id)
+    found = content_hash(edition, hashes, pictures=pictures, policy=edition.policy)
+    if not edition.approved_hash or found != edition.approved_hash:
+        raise EditionError(
+            edition.name,
+            "is not as it was approved",
+            hint=f"Look at it again, then: digest edition approve {edition.name}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Signal:
+    """Asked from any thread."""
+
+    stop: Event
+    abort: Event
+
+    async def pass_on(self, to: Stop) -> None:
+        while not to.urgent:
+            wanted = self.abort.is_set() if to.asked else self.stop.is_set() or self.abort.is_set()
+            if wanted:
+                to.ask()
+            await asyncio.sleep(_POLL)
+
+
+class _Run:
+    """One call of `send`, once it is allowed."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        edition: Edition,
+        *,
+        owner: str,
+        signal: _Signal,
+        watch: Callable[[Progress], object] | None,
+        warn: Callable[[str], object] | None,
+    ) -> None:
+        self._desk, self._edition, self._owner = desk, edition, owner
+        self._signal, self._watch = signal, watch
+        self._warn = warn or (lambda _: None)
+        policy = edition.policy
+        settings = desk.newsletter(edition.newsletter)
+        lateness = policy.get("lateness")
+        self._lateness = parse_duration(str(lateness)) if lateness else settings.lateness
+        self._resend = (policy.get("uncertain") or settings.uncertain) == "resend"
+
+    async def all(self) -> Report:
+        """Everything, with the transport closed and the lease given back whatever happens."""
+        transport = self._desk.transport()
+        try:
+            await self._open(transport)
+            leased = await asyncio.to_thread(self._take)
+            try:
+                report = await self._leave(leased, transport)
+            finally:
+                await asyncio.to_thread(leased.release)
+        finally:
+            if not self._signal.abort.is_set():
+                await transport.close()
+        if report.problem is not None:
+            raise self._explained(report)
+        return report
+
+    def next_attempt(self) -> dt.datetime | None:
+        """When something can be tried next."""
+        ledger, number = self._desk.ledger, self._edition.id
+        moments = [ledger.next_attempt(number)]
+        if self._resend and (offered := ledger.first_in_doubt(number)):
+            moments.append(offered + ANSWER_TIME)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    async def _open(self, transport: Transport) -> None:
+        """A relay that is down, or refuses us, is found out before anything is changed."""
+        try:
+            await transport.open()
+        except TransportError as error:
+            leaving = self._edition.state in (EditionState.fanning, EditionState.sending)
+            if leaving:
+                self._pause_for(error)
+            again = f"digest send {self._edition.name}" + (" --resume" if leaving else "")
+            error.hint = f"{error.hint} Nothing was sent. Then: {again}".strip()
+            raise
+
+    def _take(self) -> LeasedEdition:
+        desk, newsletter = self._desk, self._edition.newsletter
+        return desk.ledger.take(
+            self._edition,
+            self._owner,
+            clock=desk.clock,
+            gone=gone,
+            audience=desk.subscribers.audience(newsletter),
+            do_not_send=desk.subscribers.do_not_send(),
+        )
+
+    async def _leave(self, leased: LeasedEdition, transport: Transport) -> Report:
+        desk, number = self._desk, self._edition.id
+        stale = await asyncio.to_thread(self._prepare, leased)
+        stop = Stop()
+        passing = asyncio.create_task(self._signal.pass_on(stop))
+        smtp = desk.settings.smtp
+        engine = Engine(
+            leased,
+            transport,
+            self._composer(),
+            clock=desk.clock,
+            stale=stale,
+            random=random.random,
+            retry=RetryPolicy(),
+            left=desk.ledger.left(number),
+            watch=self._watch,
+            server=f"{smtp.host}:{smtp.port}",
+        )
+        try:
+            report = await engine.run(stop)
+        finally:
+            passing.cancel()
+        await asyncio.to_thread(self._settle, report)
+        return report
+
+    def _prepare(self, leased: LeasedEdition) -> dt.datetime:
+        """Takes over what was left behind and fixes the audience; when the edition is stale."""
+        desk, number = self._desk, self._edition.id
+        leased.recover()
+        desk.generation.step()
+        self._fix_audience(leased)
+        now = desk.clock.now()
+        stale = (desk.ledger.started(number) or now) + self._lateness
+        if now >= stale:
+            leased.expire()
+        if self._resend:
+            leased.resend_uncertain(now - ANSWER_TIME)
+        return stale
+
+    def _fix_audience(self, leased: LeasedEdition) -> None:
+        editions, number, now = self._desk.editions, self._edition.id, self._desk.clock.now()
+        state = editions.get(number).state
+        if state is EditionState.approved:
+            editions.transition(number, {state}, EditionState.fanning, at=now, by=SENDER)
+            state = EditionState.fanning
+        if state is EditionState.fanning:
+            made = leased.fan_out(told=self._go_on)
+            editions.transition(number, {state}, EditionState.sending, at=now, by=SENDER)
+            skipped = ", ".join(f"{count:,} {reason}" for reason, count in sorted(made.skipped.items()))
+            if skipped:
+                self._warn(f"{made.candidates:,} subscribers: {made.queued:,} to send to, skipped: {skipped}")
+        if links_reach_nobody(self._desk.settings):
+            outside = self._desk.ledger.outside_domain(number)
+            if outside:
+                self._warn(
+                    f"Warning: readers at {outside} get links to {self._desk.settings.site.url}, which only "
+                    "this machine can open: they cannot unsubscribe. Set site.url in config.toml."
+                )
+
+    def _go_on(self, _chunk: int) -> None:
+        """Between two chunks of the fan-out: a stop need not wait for all of it."""
+        if self._signal.stop.is_set() or self._signal.abort.is_set():
+            name = self._edition.name
+            raise Interrupted(
+                f"edition {name}: stopped before the first copy left",
+                hint=f"Go on with: digest send {name} --resume",
+            )
+
+    def _composer(self) -> Callable[[Recipient], Message]:
+        """Makes a recipient's copy: the same bytes whenever it is made."""
+        edition, keys = self._edition, self._desk.keys
+        frame = self._desk.frame(edition)
+        compiled = {variant.key: compile_message(variant, frame) for variant in edition.variants}
+
+        def compose(recipient: Recipient) -> Message:
+            return compiled[recipient.variant].message(
+                recipient,
+                leave=sign(keys, Purpose.leave, recipient.subscription, key_id=edition.key_id),
+                bounce=sign(keys, Purpose.bounce, recipient.delivery, key_id=edition.key_id),
+                message=sign(keys, Purpose.message, recipient.delivery, key_id=edition.key_id),
+            )
+
+        return compose
+
+    def _settle(self, report: Report) -> None:
+        """Finishes an edition of which nothing is left; pauses one that the relay refuses."""
+        desk, number, now = self._desk, self._edition.id, self._desk.clock.now()
+        if isinstance(report.problem, TransportError):
+            self._pause_for(report.problem)
+        if report.problem is None and not desk.ledger.left(number) and self.next_attempt() is None:
+            with suppress(EditionError):  # it was cancelled this very moment
+                desk.editions.transition(
+                    number, {EditionState.sending}, EditionState.finished, at=now, by=SENDER, finished=now
+                )
+
+    def _pause_for(self, error: TransportError) -> None:
+        """Where the relay answered, and it was about us, asking again and again makes it worse."""
+        if error.code is not None:
+            with suppress(EditionError):  # paused or cancelled by somebody else
+                self._desk.editions.pause(self._edition.id, str(error), at=self._desk.clock.now(), by=SENDER)
+
+    def _explained(self, report: Report) -> Exception:
+        """The problem, with the way on."""
+        problem, name = report.problem, self._edition.name
+        assert problem is not None
+        way = f"Nothing was lost. Go on with: digest send {name} --resume"
+        if report.unrecorded:
+            way = (
+                f"{report.unrecorded} results could not be written; these copies will be listed as uncertain."
+                f" Go on with: digest send {name} --resume"
+            )
+        if isinstance(problem, TransportError | StoreError):
+            problem.hint = f"{problem.hint} {way}".strip()
+        elif isinstance(problem, SendingStopped):
+            problem.hint = problem.hint or f"What had left is recorded: digest deliveries {name}"
+        return problem
