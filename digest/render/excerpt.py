@@ -128,6 +128,8 @@ def _is_dense(letter: str) -> bool:
 
 def count_words(text: str) -> int:
     """Words; in scripts without spaces two letters stand for one."""
+    if max(text, default="") < "⺀":  # the usual case, ten times as fast
+        return sum(any(map(str.isalnum, word)) for word in text.split())
     return (sum(halves for _, halves in _units(text)) + 1) // 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -33,8 +34,13 @@ ADDRESS = slot_token(NONCE, SlotName.address, SlotContext.html)
 LEAVE = slot_token(NONCE, SlotName.leave_url, SlotContext.url)
 
 
+@functools.cache
+def renderer(facts: Presentation) -> Renderer:
+    return Renderer(folders(), facts)
+
+
 def render(whole: Edition | None = None, facts: Presentation | None = None, nonce: str = NONCE) -> Rendered:
-    return Renderer(folders(), facts or presentation()).render(whole or edition(), nonce=nonce)
+    return renderer(facts or presentation()).render(whole or edition(), nonce=nonce)
 
 
 def with_lead(**changes: object) -> Edition:
