@@ -193,20 +193,23 @@ class Intake:
             self._tables.suppression,
         )
         known = _Known({}, {}, {}, set(), set())
+        keys_of: dict[int, str] = {}
         people = sa.select(person.c.id, person.c.address_key, person.c.name, person.c.erased).where(
             person.c.address_key.in_(keys)
         )
         for row in connection.execute(people.order_by(person.c.id)):
+            keys_of[row.id] = row.address_key
             if row.erased is None:
                 known.subscriber.setdefault(row.address_key, row.id)
                 if not row.name:
                     known.nameless.add(row.id)
-        subscriptions = (
-            sa.select(person.c.address_key, series.c.id, series.c.state)
-            .join_from(series, person, series.c.subscriber == person.c.id)
-            .where(series.c.newsletter == newsletter, person.c.address_key.in_(keys))
+        # Not as a join: until PostgreSQL has counted a table that is just being filled, it reads all of it
+        # for every batch.
+        subscriptions = sa.select(series.c.subscriber, series.c.id, series.c.state).where(
+            series.c.subscriber.in_(list(keys_of)), series.c.newsletter == newsletter
         )
-        for key, subscription, state in connection.execute(subscriptions):
+        for subscriber, subscription, state in connection.execute(subscriptions) if keys_of else ():
+            key = keys_of[subscriber]
             known.states.setdefault(key, set()).add(state)
             if state == SubscriptionState.pending:
                 known.pending.setdefault(key, []).append(subscription)
