@@ -160,7 +160,9 @@ class Renderer:
         by_position = {entry.position: entry.story for entry in edition.stories}
         for shown in (view.lead, *view.cards):
             picture = by_position[shown.position].picture
-            if picture is not None and picture.alt is None:
+            if picture is not None and shown.picture is None:
+                warnings.append(f"story {shown.position}: {picture.url[:80]!r} is no picture's address")
+            elif picture is not None and picture.alt is None:
                 warnings.append(
                     f"story {shown.position}: nobody described its picture ({shown.title[:60]!r})"
                 )

@@ -13,7 +13,8 @@ from html import unescape
 from digest.render.checks import Attribute, Piece, scan
 from digest.render.components import COMPONENTS
 
-_SPACES = re.compile(r"[\t\n\f\r ]+")
+_SPACE = "\t\n\f\r "
+_SPACES = re.compile(f"[{_SPACE}]+")
 _BARE_ZERO = re.compile(r"(?<![\w.%])0(?![\w.%])")
 _MARKUP = {'"': "&#34;", "&": "&amp;", "<": "&lt;", ">": "&gt;", "\\": "&#92;"}
 _LENGTHS = frozenset(
@@ -29,20 +30,21 @@ def attribute_value(value: str) -> str:
     White space becomes single-line: each run of it one space, none at the ends. Controls that HTML cannot
     hold are dropped.
     """
-    characters = []
-    for letter in _SPACES.sub(" ", unescape(value)).strip(" "):
-        code = ord(letter)
-        if letter in _MARKUP:
-            characters.append(_MARKUP[letter])
-        elif 0x20 <= code < 0x7F:
-            characters.append(letter)
-        elif code >= 0xA0 and not 0xD800 <= code <= 0xDFFF and not _is_noncharacter(code):
-            characters.append(f"&#{code};")
-    return "".join(characters)
+    kept = "".join(letter for letter in unescape(value) if _can_stand(letter))
+    return "".join(
+        _MARKUP.get(letter) or (letter if letter < "\x7f" else f"&#{ord(letter)};")
+        for letter in _SPACES.sub(" ", kept).strip(" ")
+    )
 
 
-def _is_noncharacter(code: int) -> bool:
-    return 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE
+def _can_stand(letter: str) -> bool:
+    """Whether HTML can hold the character: no control, surrogate or noncharacter (HTML Standard 13.2.3.5)."""
+    code = ord(letter)
+    if code < 0x20:
+        return letter in _SPACE
+    return not (0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000 or 0xFDD0 <= code < 0xFDF0) and (
+        code & 0xFFFE != 0xFFFE
+    )
 
 
 def _tag(piece: Piece) -> str:
@@ -59,7 +61,6 @@ def _attribute(piece: Piece, attribute: Attribute) -> str:
     return f'{attribute.name}="{value}"'
 
 
-_SPACE = "\t\n\f\r "
 _WIDE_SPACE = re.compile(r"[\t\n\f\r ]{2,}|[\t\n\f\r]")
 _KEEPS_SPACE = frozenset(("pre", "textarea"))
 

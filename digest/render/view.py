@@ -98,32 +98,38 @@ class EditionView:
         return (self.lead, *self.cards, *self.more)
 
 
-def checked_url(url: str, edition: Edition, story: Story | None = None) -> str:
-    """The URL itself if it is an absolute http(s) one; `EditionError` names the story otherwise."""
+def _is_web_address(url: str) -> bool:
+    """Whether it is an absolute http(s) URL that stands on one line of text."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
-        good = False
-    if good and not re.search(r"[\s\x00-\x20\x7f<>\"\\^`{|}]", url):
-        return url
-    whose = f"story #{story.id} ({line(story.title)[:60]!r})" if story else "a link"
-    way_out = f"digest edition exclude {edition.name} {story.id}" if story else "the configuration"
-    raise EditionError(
-        edition.name,
-        f"{whose} has {url[:80]!r} where an http or https address is needed",
-        hint=f"Correct the story at its source, or leave it out: {way_out}",
-    )
+        return False
+    return good and not re.search(r"[\s\x00-\x20\x7f<>\"]", url)
+
+
+def _check_address(story: Story, edition: Edition) -> None:
+    if not _is_web_address(story.url):
+        raise EditionError(
+            edition.name,
+            f"story #{story.id} ({line(story.title)[:60]!r}) has {story.url[:80]!r} "
+            "where an http or https address is needed",
+            hint="Correct the story at its source, or leave it out: "
+            f"digest edition exclude {edition.name} {story.id}",
+        )
 
 
 def view_of(edition: Edition, facts: Presentation) -> EditionView:
-    """Decides what is shown of an edition, and how. `EditionError` for one without stories."""
+    """Decides what is shown of an edition, and how.
+
+    `EditionError` for one without stories, or with a story that has no web address.
+    """
     if not edition.stories:
         raise EditionError(edition.name, "it has no stories", hint="Build it again, or pin stories.")
     figures = Figures(facts.language, facts.zone)
     ordered = sorted(edition.stories, key=lambda entry: entry.position)
     for entry in ordered:
-        checked_url(entry.story.url, edition, entry.story)
+        _check_address(entry.story, edition)
     minutes = [_minutes(entry.story, figures) for entry in ordered]
     views = tuple(
         _story_view(entry, edition, facts, figures, lead=place == 0, body=place < CARDS)
@@ -159,7 +165,7 @@ def _story_view(
 ) -> StoryView:
     story = entry.story
     title, standfirst = line(story.title) or line(story.url), line(story.standfirst)
-    picture = _picture_view(story.picture, edition, story, hero=lead) if body and story.picture else None
+    picture = _picture_view(story.picture, hero=lead) if body and story.picture else None
     texts: tuple[str, ...] = ()
     if body and (lead or not standfirst):
         known = [title, standfirst]
@@ -218,12 +224,15 @@ def _first_strong(text: str) -> str:
     return ""
 
 
-def _picture_view(picture: Picture, edition: Edition, story: Story, *, hero: bool) -> PictureView:
+def _picture_view(picture: Picture, *, hero: bool) -> PictureView | None:
+    """None for a picture whose address is none; the story is whole without it."""
+    if not _is_web_address(picture.url):
+        return None
     most = HERO_WIDTH if hero else THUMBNAIL_WIDTH
     # A small picture is shown small: one blown up to the card's width looks broken.
     width = min(most, picture.width) if picture.width and picture.width > 0 else most
     return PictureView(
-        url=checked_url(picture.url, edition, story),
+        url=picture.url,
         alt=line(picture.alt or ""),
         caption=line(picture.caption),
         credit=line(picture.credit),
@@ -258,11 +267,3 @@ def _further(entry: EditionStory, edition: Edition) -> tuple[Link, ...]:
         if fresh:
             return tuple(fresh.values())[:MOST_LINKS]
     return ()
-
-
-def _is_web_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"[\s<>\"]", url)
-    except ValueError:
-        return False

@@ -241,6 +241,12 @@ def test_a_picture_that_nobody_described_is_decoration_and_reported() -> None:
     assert "story 1: nobody described its picture" in " ".join(rendered.warnings)
 
 
+def test_a_picture_without_a_web_address_is_left_out_and_reported() -> None:
+    rendered = render(with_lead(picture=Picture("javascript:alert(1)", "x")))
+    assert "javascript:" not in rendered.variant.html
+    assert "story 1: 'javascript:alert(1)' is no picture's address" in rendered.warnings
+
+
 def test_a_logo_stands_on_a_plate_with_the_name_as_its_alternative_text() -> None:
     html = render(facts=presentation(logo=f"{SITE}/logo.png")).variant.html
     image = next(e for e in tree(html).iter("img") if e.get("src") == f"{SITE}/logo.png")
