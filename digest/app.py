@@ -158,7 +158,7 @@ class App:
             newsletter=edition.newsletter,
             list_id=newsletter.list_id,
             site_url=self.settings.site.url,
-            date=edition.date.astimezone(ZoneInfo(newsletter.zone)),
+            date=min(edition.date, edition.departed or edition.date).astimezone(ZoneInfo(newsletter.zone)),
             edition_name=edition.name,
             title=newsletter.name,
             language=newsletter.language,

@@ -346,7 +346,7 @@ class Edition:
     preheader: str = ""
     intro: str = ""
     date: dt.datetime | None = None
-    """The Date header of every copy."""
+    """The Date header of every copy that leaves in time."""
     sender: Sender | None = None
     key_id: int = 0
     metric: str = ""
@@ -358,6 +358,8 @@ class Edition:
     """Whether the editors were told that it is ready."""
     released: bool = False
     """Whether a person let it go on after a hold: being late no longer stops it."""
+    departed: dt.datetime | None = None
+    """When it began to leave. One sent before its time has this as Date: a Date in the future is not sane."""
     started: dt.datetime | None = None
     """When its first copy was offered to the relay."""
     finished: dt.datetime | None = None

@@ -85,6 +85,7 @@ def _edition(
         policy=row.policy or {},
         told=row.told is not None,
         released=row.released is not None,
+        departed=row.departed,
         started=row.started,
         finished=row.finished,
     )

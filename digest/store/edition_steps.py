@@ -19,7 +19,7 @@ from digest.store.edition_rows import read_editions
 from digest.store.events import record
 from digest.store.newsletters import FREE
 from digest.store.reservations import give_back, mark_used
-from digest.store.tables import edition, edition_story
+from digest.store.tables import Instant, edition, edition_story
 
 FACTS = frozenset({"held", "paused", "finished", "approved", "approved_hash", "approved_by"})
 """Columns that `EditionSteps.transition` may set."""
@@ -93,6 +93,8 @@ class EditionSteps:
         if unknown := facts.keys() - FACTS:
             raise TypeError(f"no such facts: {sorted(unknown)}")
         with self._database.write() as connection:
+            if to is EditionState.fanning:
+                facts["departed"] = sa.func.coalesce(edition.c.departed, sa.bindparam(None, at, Instant()))
             states = [state.value for state in from_states]
             change = sa.update(edition).where(edition.c.id == number, edition.c.state.in_(states))
             if connection.execute(change.values(state=to.value, **facts)).rowcount == 0:

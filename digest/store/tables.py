@@ -233,6 +233,7 @@ edition = Table(
     Column("told", Instant),  # when editors were told that the draft is ready
     Column("released", Instant),  # when a person let it go on after a hold: lateness no longer stops it
     Column("fanned_to", sa.BigInteger, nullable=False, server_default="0"),  # last subscription in the ledger
+    Column("departed", Instant),  # when it began to leave: no copy has a later Date
     Column("started", Instant),
     Column("finished", Instant),
     Column("left_out", JSON),

@@ -78,6 +78,7 @@ def send_letters(letters: Sequence[EmailMessage], transport: Transport) -> list[
     async def run() -> list[str]:
         refused = []
         try:
+            await transport.open()
             for number, each in enumerate(letters):
                 address = str(each["To"])
                 sender = str(each["From"].addresses[0].addr_spec)

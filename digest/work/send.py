@@ -349,7 +349,8 @@ class _Run:
 
     def _composer(self) -> Callable[[Recipient], Message]:
         """Makes a recipient's copy: the same bytes whenever it is made."""
-        edition, keys = self._edition, self._desk.keys
+        # Read again: departure gave it its Date.
+        edition, keys = self._desk.editions.get(self._edition.id), self._desk.keys
         frame = self._desk.frame(edition)
         compiled = {variant.key: compile_message(variant, frame) for variant in edition.variants}
 

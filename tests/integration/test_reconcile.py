@@ -32,6 +32,9 @@ class Relay:
         self.taken: list[Message] = []
         self.kind = OutcomeKind.accepted
 
+    async def open(self) -> None:
+        pass
+
     async def send(self, message: Message) -> Outcome:
         self.taken.append(message)
         return Outcome(message.delivery, self.kind)

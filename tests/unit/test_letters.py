@@ -41,6 +41,9 @@ class Relay:
     def __init__(self, kind: OutcomeKind = OutcomeKind.accepted) -> None:
         self.kind, self.taken, self.closed = kind, list[Message](), False
 
+    async def open(self) -> None:
+        pass
+
     async def send(self, message: Message) -> Outcome:
         self.taken.append(message)
         return Outcome(message.delivery, self.kind, 550, reply="no such user")

@@ -171,6 +171,7 @@ def upgrade() -> None:
         sa.Column("told", sa.BigInteger(), nullable=True),
         sa.Column("released", sa.BigInteger(), nullable=True),
         sa.Column("fanned_to", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("departed", sa.BigInteger(), nullable=True),
         sa.Column("started", sa.BigInteger(), nullable=True),
         sa.Column("finished", sa.BigInteger(), nullable=True),
         sa.Column("left_out", sa.JSON(none_as_null=True), nullable=True),
