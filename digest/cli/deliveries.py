@@ -1,0 +1,152 @@
+"""`digest deliveries`: what became of each copy, and what to do about those that nobody can know of."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from digest.cli.base import pass_app
+from digest.cli.output import json_option, print_json, say, table
+from digest.errors import NothingToDo, UsageError
+from digest.model import Delivery, DeliveryState
+
+if TYPE_CHECKING:
+    from digest.app import App
+    from digest.model import Edition
+
+_SHOWN = 50
+
+
+class _Group(click.Group):
+    """`digest deliveries EDITION` lists; `digest deliveries resolve EDITION` decides."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words = [arg for arg in args if not arg.startswith("-")]
+        if words and not self.commands.keys() & set(words):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage(ctx.command_path, "EDITION [--state STATE] [--all] [--json]")
+        formatter.write_usage(ctx.command_path, "resolve EDITION --resend | --skip")
+
+
+@click.group(
+    cls=_Group,
+    epilog="""\b
+    Examples:
+      digest deliveries weekly
+      digest deliveries weekly --state uncertain --json
+      digest deliveries resolve weekly --skip""",
+)
+def command() -> None:
+    """What became of each copy of an edition."""
+
+
+@command.command(
+    "list",
+    epilog="""\b
+    Examples:
+      digest deliveries weekly
+      digest deliveries weekly --state rejected --all""",
+)
+@click.argument("edition")
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in DeliveryState]),
+    help="Only copies in this state.",
+)
+@click.option("--all", "everything", is_flag=True, help=f"Every copy; else the first {_SHOWN}.")
+@json_option
+@pass_app
+def list_(app: App, edition: str, state: str | None, everything: bool, as_json: bool) -> None:
+    """List the copies of an edition with their state and the relay's last words (the word `list` may be left
+    out)."""
+    found = app.editions.get(edition)
+    wanted = DeliveryState(state) if state else None
+    counts = app.ledger.counts(found.id)
+    limit = None if everything or as_json else _SHOWN
+    rows = list(app.ledger.deliveries(found.id, _message_id(app, found), state=wanted, limit=limit))
+    if as_json:
+        print_json({"edition": found.name, "counts": counts, "deliveries": [_facts(row) for row in rows]})
+        return
+    told = ", ".join(f"{count:,} {each.value}" for each, count in counts.items() if count)
+    say(f"{found.name}: {told or 'the audience is not fixed yet'}")
+    table(
+        ["Address", "State", "Attempts", "Reply"],
+        [(row.address, row.state.value, row.attempts, _reply(row)) for row in rows],
+    )
+    more = (counts[wanted] if wanted else sum(counts.values())) - len(rows)
+    if more:
+        say(f"{more:,} more: --all, or --state.")
+
+
+@command.command(
+    epilog="""\b
+    Examples:
+      digest deliveries resolve weekly --skip
+      digest deliveries resolve weekly/2026-11-16 --resend --only ada@example.org"""
+)
+@click.argument("edition")
+@click.option("--resend", is_flag=True, help="Send them once more, with the same Message-ID.")
+@click.option("--skip", is_flag=True, help="Leave them as they are; they get nothing more.")
+@click.option("--only", multiple=True, metavar="ADDRESS", help="Only this address; may be repeated.")
+@json_option
+@pass_app
+def resolve(app: App, edition: str, resend: bool, skip: bool, only: tuple[str, ...], as_json: bool) -> None:
+    """Decide about uncertain copies: the connection broke after their text, before the relay's answer.
+
+    The relay's log knows which of them it took. Sent again, a reader may have two copies; most mailboxes show
+    one of two with the same Message-ID.
+    """
+    if resend == skip:
+        raise UsageError("what is to happen with them?", hint="Give --resend or --skip.")
+    found = app.editions.get(edition)
+    numbers = None
+    if only:
+        uncertain = app.ledger.deliveries(found.id, str, state=DeliveryState.uncertain)
+        numbers = [row.id for row in uncertain if row.address.lower() in {each.lower() for each in only}]
+    changed = app.ledger.resolve(
+        found.id, resend=resend, now=app.clock.now(), actor=getpass.getuser(), deliveries=numbers
+    )
+    if not changed:
+        raise NothingToDo(f"{found.name} has no uncertain copies" + (" to these addresses" if only else ""))
+    if as_json:
+        print_json({"edition": found.name, "resolved": changed, "resend": resend})
+    if resend:
+        say(f"{changed:,} will be sent once more. Now: digest send {found.name} --resume (or digest run)")
+    else:
+        say(f"{changed:,} left as they are.")
+
+
+def _message_id(app: App, edition: Edition) -> Any:
+    """Makes the Message-ID of a copy: it is not kept, since the same delivery always gives the same."""
+    from digest.compose.frame import message_id  # noqa: PLC0415 - quick start-up
+    from digest.tokens import Purpose, sign  # noqa: PLC0415
+
+    sender, keys = edition.sender, app.keys
+
+    def make(number: int) -> str:
+        if sender is None:
+            return ""
+        return message_id(sender, sign(keys, Purpose.message, number, key_id=edition.key_id))
+
+    return make
+
+
+def _facts(row: Delivery) -> dict[str, object]:
+    return {
+        "address": row.address,
+        "state": row.state,
+        "message_id": row.message_id,
+        "attempts": row.attempts,
+        "reply": row.reply,
+        "skip_reason": row.skip_reason,
+        "next_attempt": row.next_attempt,
+    }
+
+
+def _reply(row: Delivery) -> str:
+    return row.skip_reason or row.reply

@@ -1,0 +1,156 @@
+"""`digest send`: an approved edition leaves, or goes on leaving."""
+
+from __future__ import annotations
+
+import getpass
+import signal
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from digest.cli.base import INTERRUPTED, pass_app
+from digest.cli.output import json_option, print_json, progress, say
+from digest.model import DeliveryState, EditionState
+
+if TYPE_CHECKING:
+    from digest.app import App
+    from digest.delivery import Progress
+    from digest.model import Edition
+    from digest.work.send import Sent
+
+WAITS = 3
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      digest send weekly --test ada@example.org
+      digest send weekly
+      digest send weekly/2026-11-16 --resume --json
+    Exit codes:
+      0  every copy is settled; uncertain ones are listed by `digest deliveries`
+      1  the relay or the database cannot be used, or the edition is not approved
+      3  held, paused, sent before; or some copies wait for another attempt (then --resume, or digest run)
+      4  stopped by Ctrl-C or SIGTERM; --resume goes on"""
+)
+@click.argument("edition")
+@click.option("--resume", is_flag=True, help="Go on with an edition that is leaving already.")
+@click.option(
+    "--test",
+    "addresses",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Only send this address a copy, marked [Test]; may be repeated. Works for drafts, too.",
+)
+@json_option
+@pass_app
+def command(app: App, edition: str, resume: bool, addresses: tuple[str, ...], as_json: bool) -> None:
+    """Send an approved edition to its subscribers.
+
+    Ctrl-C once finishes what is in flight, twice breaks it off. Whatever happens, nobody is forgotten and
+    nobody gets a second copy by itself: --resume goes on where it was, and copies of which nobody can know
+    whether they arrived are listed as uncertain.
+    """
+    found = app.editions.get(edition)
+    if addresses:
+        _test(app, found, addresses, as_json)
+    else:
+        _send(app, found, resume, as_json)
+
+
+def _send(app: App, found: Edition, resume: bool, as_json: bool) -> None:
+    from digest.work.send import send  # noqa: PLC0415 - quick start-up
+
+    if resume and found.paused and found.state in (EditionState.fanning, EditionState.sending):
+        app.editions.resume(found.id, at=app.clock.now(), by=getpass.getuser())
+    stop, abort = _signals()
+    with progress(f"Sending {found.name}") as bar:
+        seen = 0
+
+        def watch(now: Progress) -> None:
+            nonlocal seen
+            bar(now.settled - seen)
+            seen = now.settled
+            bar.note(in_words(now))
+
+        sent = send(app, found, resume=resume, stop=stop, abort=abort, watch=watch, warn=say)
+    if as_json:
+        print_json(
+            {
+                "edition": sent.edition,
+                "counts": sent.counts,
+                "seconds": round(sent.seconds, 3),
+                "finished": sent.finished,
+                "next_attempt": sent.next_attempt,
+            }
+        )
+    _tell(sent)
+    click.get_current_context().exit(exit_code(sent))
+
+
+def exit_code(sent: Sent) -> int:
+    """What the command returns; see its help."""
+    if sent.interrupted:
+        return INTERRUPTED
+    return 0 if sent.finished else WAITS
+
+
+def in_words(now: Progress) -> str:
+    """The line behind the bar."""
+    states = (
+        DeliveryState.deferred,
+        DeliveryState.rejected,
+        DeliveryState.expired,
+        DeliveryState.uncertain,
+        DeliveryState.skipped,
+    )
+    parts = [f"{now.done[state]:,} {state.value}" for state in states if now.done.get(state)]
+    parts.insert(0, f"{now.done.get(DeliveryState.accepted, 0):,} accepted")
+    parts.append(f"{now.rate:,.0f}/s")
+    if now.left and now.seconds_left is not None:
+        minutes, seconds = divmod(round(now.seconds_left), 60)
+        parts.append(f"{minutes}:{seconds:02} left")
+    return ", ".join(parts)
+
+
+def _tell(sent: Sent) -> None:
+    say(f"{sent.edition}: {sent.words}")
+    uncertain = sent.counts.get(DeliveryState.uncertain, 0)
+    if uncertain:
+        say(
+            f"{uncertain:,} may or may not have arrived: digest deliveries {sent.edition} --state uncertain\n"
+            f"Then decide: digest deliveries resolve {sent.edition} --resend (or --skip)"
+        )
+    if sent.interrupted or not sent.finished:
+        say(f"Go on with: digest send {sent.edition} --resume (or leave it to `digest run`)")
+
+
+def _test(app: App, found: Edition, addresses: tuple[str, ...], as_json: bool) -> None:
+    from digest.work.send import send_test  # noqa: PLC0415 - quick start-up
+
+    refused = send_test(app, found, addresses, by=getpass.getuser())
+    for line in refused:
+        say(f"Not taken: {line}")
+    taken = len(addresses) - len(refused)
+    say(f"{taken} test cop{'y' if taken == 1 else 'ies'} of {found.name} handed to the relay.")
+    if as_json:
+        print_json({"edition": found.name, "test": True, "accepted": taken, "refused": refused})
+    click.get_current_context().exit(1 if refused else 0)
+
+
+def _signals() -> tuple[threading.Event, threading.Event]:
+    """Set by the first and by the second Ctrl-C or SIGTERM."""
+    stop, abort = threading.Event(), threading.Event()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            abort.set()
+            return
+        stop.set()
+        say("Stopping: what is in flight is finished and recorded. Once more breaks it off.")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+    return stop, abort
