@@ -195,6 +195,8 @@ class Engine:
             # that was written and not used is in doubt only on paper.
             self._results = results + self._results
             raise
+        if any(result.state is State.queued for result in results):
+            self._last = False  # from now on a claim can find them
         for claimed, message in offers:
             if claimed.recipient.delivery in offered.deliveries:
                 flight = asyncio.create_task(self._fly(claimed, message, offered.until))
@@ -273,8 +275,6 @@ class Engine:
 
     def _record(self, result: Result) -> None:
         self._results.append(result)
-        if result.state is State.queued:
-            self._last = False
         self._meter.count(result.state)
 
     def _landed(self, flight: asyncio.Task[None]) -> None:

@@ -1,0 +1,587 @@
+"""The engine's promises, over a ledger in memory and a transport that does as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digest.delivery import (
+    Claimed,
+    Engine,
+    Limits,
+    Offered,
+    Page,
+    Progress,
+    Report,
+    Result,
+    SendingStopped,
+    Stop,
+)
+from digest.errors import AddressError, StoreError, TransportError
+from digest.model import DeliveryState, Message, Outcome, OutcomeKind, Recipient
+from tests.fakes import FixedClock
+
+Kind = OutcomeKind
+State = DeliveryState
+NOW = dt.datetime(2026, 11, 16, 8, 0, tzinfo=dt.UTC)
+FAST = Limits(page=10, heartbeat=60.0, drain=0.2, record_again=(0.0, 0.0))
+
+
+class MemoryLedger:
+    """Rows 1 to `count`, and everything that was done to them. Breaks, when told to, at the n-th call."""
+
+    def __init__(self, count: int, clock: FixedClock) -> None:
+        self.clock = clock
+        self.states = dict.fromkeys(range(1, count + 1), State.queued)
+        self.results: dict[int, Result] = {}
+        self.attempts: Counter[int] = Counter()
+        self.most_offered = 0
+        self.threads: set[int] = set()
+        self.groups: list[tuple[int, int]] = []
+        self.claim_breaks: deque[Exception | None] = deque()
+        self.commit_breaks: deque[Exception | None] = deque()
+        self.renewals = 0
+        self.renew_breaks: Exception | None = None
+        self.stolen: set[int] = set()
+        self.gone: set[int] = set()
+        self.lease = dt.timedelta(minutes=1)
+        self.commit_hook: Callable[[], object] = lambda: None
+
+    def claim(self, limit: int) -> Page:
+        self.threads.add(threading.get_ident())
+        if self.claim_breaks and (error := self.claim_breaks.popleft()):
+            raise error
+        queued = [n for n, state in self.states.items() if state is State.queued]
+        mine = queued[:limit]
+        skipped = [n for n in mine if n in self.gone]
+        for number in mine:
+            self.states[number] = State.skipped if number in self.gone else State.claimed
+        page = tuple(
+            Claimed(Recipient(n, n, f"r{n}@example.test"), self.attempts[n])
+            for n in mine
+            if n not in self.gone
+        )
+        return Page(page, len(skipped), len(queued) <= limit)
+
+    def commit(self, results: Sequence[Result], offers: Sequence[int]) -> Offered:
+        self.threads.add(threading.get_ident())
+        self.commit_hook()
+        if self.commit_breaks and (error := self.commit_breaks.popleft()):
+            raise error
+        for result in results:
+            number = result.outcome.delivery
+            assert self.states[number] in (State.claimed, State.offered, State.uncertain)
+            self.states[number] = result.state
+            self.results[number] = result
+            self.attempts[number] += result.state is not State.queued
+        offered = set()
+        for number in offers:
+            if number not in self.stolen:
+                assert self.states[number] is State.claimed
+                self.states[number] = State.offered
+                offered.add(number)
+        self.groups.append((len(results), len(offers)))
+        self.most_offered = max(self.most_offered, sum(s is State.offered for s in self.states.values()))
+        return Offered(frozenset(offered), self.clock.now() + self.lease)
+
+    def renew(self) -> None:
+        self.renewals += 1
+        if self.renew_breaks:
+            raise self.renew_breaks
+
+    def count(self) -> Counter[State]:
+        return Counter(self.states.values())
+
+
+class ScriptedTransport:
+    """Answers by address or by turn; knows what it was given and what the ledger said at that moment."""
+
+    def __init__(self, ledger: MemoryLedger, capacity: int = 3) -> None:
+        self.ledger, self._capacity = ledger, capacity
+        self.sent: list[int] = []
+        self.taken: list[int] = []
+        self.answers: dict[int, list[Outcome | Exception | None]] = {}
+        self.usual: Callable[[int], Outcome | Exception] = lambda n: Outcome(n, Kind.accepted, 250)
+        self.delay: Callable[[], float] = lambda: 0.0
+        self.flying = 0
+
+    @property
+    def capacity(self) -> int:
+        return self._capacity
+
+    async def open(self) -> None:
+        return None
+
+    async def send(self, message: Message) -> Outcome:
+        number = message.delivery
+        assert self.ledger.states[number] is State.offered, "sent before it was offered"
+        self.sent.append(number)
+        self.flying += 1
+        assert self.flying <= self._capacity
+        try:
+            await asyncio.sleep(self.delay())
+        finally:
+            self.flying -= 1
+        script = self.answers.get(number)
+        answer = script.pop(0) if script else None
+        answer = self.usual(number) if answer is None else answer
+        if isinstance(answer, Exception):
+            raise answer
+        if answer.kind is Kind.accepted:
+            self.taken.append(number)
+        return answer
+
+    async def close(self) -> None:
+        return None
+
+
+def compose(recipient: Recipient) -> Message:
+    return Message(recipient.delivery, "b@sender.test", recipient.address, b"text")
+
+
+class Room:
+    """An engine with everything around it."""
+
+    def __init__(self, count: int = 10, *, capacity: int = 3, limits: Limits = FAST) -> None:
+        self.clock = FixedClock(NOW)
+        self.ledger = MemoryLedger(count, self.clock)
+        self.transport = ScriptedTransport(self.ledger, capacity)
+        self.limits = limits
+        self.stop = Stop()
+        self.seen: list[Progress] = []
+        self.compose: Callable[[Recipient], Message] = compose
+        self.stale = NOW + dt.timedelta(hours=24)
+
+    def engine(self) -> Engine:
+        return Engine(
+            self.ledger,
+            self.transport,
+            self.compose,
+            clock=self.clock,
+            stale=self.stale,
+            random=lambda: 0.0,
+            limits=self.limits,
+            left=len(self.ledger.states),
+            watch=self.seen.append,
+            server="relay.test:25",
+        )
+
+    def run(self) -> Report:
+        return asyncio.run(self.engine().run(self.stop))
+
+
+def deferred(number: int, text: str = "later", code: int = 451) -> Outcome:
+    return Outcome(number, Kind.deferred, code, "", text)
+
+
+def rejected(number: int, text: str = "5.1.1 no such user", code: int = 550) -> Outcome:
+    return Outcome(number, Kind.rejected, code, "", text)
+
+
+def unsent(number: int, text: str = "closed", code: int = 0) -> Outcome:
+    return Outcome(number, Kind.unsent, code, "", text)
+
+
+# --- the usual way ------------------------------------------------------------------------------------
+
+
+def test_everybody_gets_one_copy() -> None:
+    room = Room(100)
+    report = room.run()
+    assert sorted(room.transport.sent) == list(range(1, 101))
+    assert room.ledger.count() == {State.accepted: 100}
+    assert report == Report({State.accepted: 100})
+
+
+def test_nobody_to_send_to_is_done_at_once() -> None:
+    assert Room(0).run() == Report({})
+
+
+@pytest.mark.parametrize("capacity", [1, 2, 7, 50])
+def test_never_more_are_offered_than_can_be_in_flight(capacity: int) -> None:
+    room = Room(120, capacity=capacity)
+    room.transport.delay = lambda: 0.001
+    room.run()
+    assert room.ledger.most_offered <= capacity
+    assert room.ledger.count() == {State.accepted: 120}
+
+
+def test_all_database_work_is_on_one_thread_beside_the_loop() -> None:
+    room = Room(30)
+    room.run()
+    assert len(room.ledger.threads) == 1
+    assert threading.get_ident() not in room.ledger.threads
+
+
+def test_results_and_next_offers_go_in_one_commit() -> None:
+    room = Room(60, capacity=6)
+    room.run()
+    assert any(results and offers for results, offers in room.ledger.groups)
+
+
+def test_those_who_left_since_the_fan_out_are_counted_as_skipped() -> None:
+    room = Room(5)
+    room.ledger.gone = {2, 3}
+    assert room.run().done == {State.accepted: 3, State.skipped: 2}
+    assert sorted(room.transport.sent) == [1, 4, 5]
+
+
+def test_progress_is_told_to_the_end() -> None:
+    room = Room(20)
+    room.run()
+    assert room.seen[-1].done == {State.accepted: 20}
+    assert room.seen[-1].left == 0
+
+
+# --- what becomes of a copy ---------------------------------------------------------------------------
+
+
+def test_a_rejected_copy_is_not_tried_again() -> None:
+    room = Room(3)
+    room.transport.answers[2] = [rejected(2)]
+    assert room.run().done == {State.accepted: 2, State.rejected: 1}
+    assert room.transport.sent.count(2) == 1
+
+
+def test_a_deferred_copy_waits_half_an_hour() -> None:
+    room = Room(1)
+    room.transport.answers[1] = [deferred(1)]
+    room.run()
+    assert room.ledger.results[1].next_attempt == NOW + dt.timedelta(minutes=30)
+
+
+def test_the_servers_wish_is_obeyed() -> None:
+    room = Room(1)
+    room.transport.answers[1] = [deferred(1, "4.2.0 greylisted, try again in 7 minutes")]
+    room.run()
+    assert room.ledger.results[1].next_attempt == NOW + dt.timedelta(minutes=7)
+
+
+def test_a_later_attempt_waits_longer() -> None:
+    room = Room(1)
+    room.ledger.attempts[1] = 2
+    room.transport.answers[1] = [deferred(1)]
+    room.run()
+    assert room.ledger.results[1].next_attempt == NOW + dt.timedelta(minutes=120)
+
+
+def test_a_copy_that_could_only_be_tried_too_late_expires() -> None:
+    room = Room(1)
+    room.stale = NOW + dt.timedelta(minutes=10)
+    room.transport.answers[1] = [deferred(1)]
+    assert room.run().done == {State.expired: 1}
+
+
+def test_an_uncertain_copy_is_never_sent_again_by_itself() -> None:
+    room = Room(3)
+    room.transport.answers[2] = [Outcome(2, Kind.uncertain, reply="closed")]
+    assert room.run().done == {State.accepted: 2, State.uncertain: 1}
+    assert room.transport.sent.count(2) == 1
+
+
+def test_an_unsent_copy_is_sent_again_and_costs_no_attempt() -> None:
+    room = Room(3)
+    room.transport.answers[2] = [unsent(2)]
+    assert room.run().done == {State.accepted: 3}
+    assert room.transport.sent.count(2) == 2
+    assert room.ledger.attempts[2] == 1
+
+
+def test_a_copy_that_breaks_every_connection_does_not_stop_the_others() -> None:
+    room = Room(40, capacity=2)
+    room.transport.answers[5] = [unsent(5)] * 9
+    assert room.run().done == {State.accepted: 39, State.deferred: 1}
+    assert room.transport.sent.count(5) == 3
+
+
+def test_an_address_that_cannot_be_written_is_refused_before_it_is_offered() -> None:
+    room = Room(3)
+
+    def careful(recipient: Recipient) -> Message:
+        if recipient.delivery == 2:
+            raise AddressError(recipient.address, "5.6.7 needs SMTPUTF8")
+        return compose(recipient)
+
+    room.compose = careful
+    assert room.run().done == {State.accepted: 2, State.rejected: 1}
+    assert room.ledger.results[2].outcome.reply == "5.6.7 needs SMTPUTF8"
+    assert 2 not in room.transport.sent
+
+
+# --- the relay ----------------------------------------------------------------------------------------
+
+
+def test_a_relay_that_goes_down_pauses_the_run_and_changes_nothing_else() -> None:
+    room = Room(50)
+    error = TransportError("relay.test:25", "connect", "refused")
+    room.transport.usual = lambda n: error if n >= 20 else Outcome(n, Kind.accepted, 250)
+    report = room.run()
+    assert report.problem is error
+    assert set(room.ledger.count()) == {State.accepted, State.queued}
+    assert room.ledger.count()[State.accepted] == len(room.transport.taken) >= 19
+    assert sum(room.ledger.attempts.values()) == room.ledger.count()[State.accepted]
+
+
+def test_connections_that_break_again_and_again_pause_the_run() -> None:
+    room = Room(50)
+    room.transport.usual = lambda n: unsent(n, "closed by the server")
+    report = room.run()
+    assert isinstance(report.problem, TransportError)
+    assert "closed by the server" in report.problem.message
+    assert len(room.transport.sent) < 20
+    assert set(room.ledger.count()) <= {State.queued, State.deferred}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        (554, "5.7.1 Relay access denied"),
+        (550, "5.4.5 Daily user sending limit exceeded"),
+        (530, "5.7.0 Authentication required"),
+    ],
+)
+def test_a_reply_about_us_pauses_the_run_and_counts_against_nobody(reply: tuple[int, str]) -> None:
+    room = Room(50)
+    room.transport.usual = lambda n: rejected(n, reply[1], reply[0])
+    report = room.run()
+    assert isinstance(report.problem, TransportError)
+    assert report.problem.code == reply[0]
+    assert report.problem.hint
+    assert reply[1] in report.problem.message
+    assert room.ledger.count() == {State.queued: 50}
+    assert len(room.transport.sent) <= 6
+
+
+def test_a_sender_refused_for_a_quota_at_once_pauses_the_run_too() -> None:
+    room = Room(20)
+    room.transport.usual = lambda n: unsent(n, "4.7.28 unusual rate of unsolicited mail", 421)
+    report = room.run()
+    assert isinstance(report.problem, TransportError)
+    assert report.problem.code == 421
+    assert len(room.transport.sent) <= 6
+
+
+def test_one_odd_reply_about_us_does_not_stop_the_others() -> None:
+    room = Room(60, capacity=2)
+    room.transport.answers[7] = [rejected(7, "5.7.1 Relay access denied", 554)] * 9
+    report = room.run()
+    assert report.problem is None
+    assert report.done == {State.accepted: 59, State.deferred: 1}
+
+
+# --- stopping -----------------------------------------------------------------------------------------
+
+
+def test_a_stop_finishes_what_is_in_flight_and_gives_the_rest_back() -> None:
+    room = Room(50)
+
+    async def run() -> Report:
+        room.transport.delay = lambda: 0.02
+        running = asyncio.create_task(room.engine().run(room.stop))
+        await asyncio.sleep(0.05)
+        room.stop.ask()
+        return await running
+
+    report = asyncio.run(run())
+    assert report.stopped
+    assert report.problem is None
+    assert set(room.ledger.count()) == {State.accepted, State.queued}
+    assert room.ledger.count()[State.accepted] == len(room.transport.sent)
+
+
+def test_a_stop_before_the_start_sends_nothing() -> None:
+    room = Room(5)
+    room.stop.ask()
+    assert room.run().stopped
+    assert room.transport.sent == []
+
+
+def test_a_stop_that_comes_after_the_last_copy_is_no_interruption() -> None:
+    room = Room(1, capacity=5)
+
+    async def run() -> Report:
+        room.transport.delay = lambda: 0.03
+        running = asyncio.create_task(room.engine().run(room.stop))
+        await asyncio.sleep(0.02)
+        room.stop.ask()
+        report = await running
+        room.stop.ask()  # nobody is there any more
+        return report
+
+    assert not asyncio.run(run()).stopped
+
+
+@pytest.mark.parametrize("twice", [True, False])
+def test_an_urgent_stop_or_a_drain_that_takes_too_long_breaks_off(twice: bool) -> None:
+    room = Room(9)
+
+    async def run() -> Report:
+        room.transport.delay = lambda: 60.0
+        running = asyncio.create_task(room.engine().run(room.stop))
+        await asyncio.sleep(0.02)
+        room.stop.ask()
+        if twice:
+            room.stop.ask()
+        return await running
+
+    report = asyncio.run(run())
+    assert report.done == {State.uncertain: 3}
+    assert room.ledger.count() == {State.uncertain: 3, State.queued: 6}
+
+
+def test_a_cancelled_run_records_what_it_knows() -> None:
+    room = Room(9)
+
+    async def run() -> None:
+        room.transport.delay = lambda: 60.0
+        running = asyncio.create_task(room.engine().run())
+        await asyncio.sleep(0.02)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(run())
+    assert room.ledger.count() == {State.uncertain: 3, State.queued: 6}
+
+
+# --- the ledger ---------------------------------------------------------------------------------------
+
+
+def test_a_database_that_fails_stops_before_the_next_offer_and_loses_no_result() -> None:
+    room = Room(50)
+    room.transport.delay = lambda: 0.001
+    room.ledger.commit_breaks.extend([None, None, StoreError("database is full")])
+    report = room.run()
+    assert isinstance(report.problem, StoreError)
+    assert report.unrecorded == 0
+    assert room.ledger.count()[State.accepted] == len(room.transport.taken)
+    assert State.offered not in room.ledger.count()
+
+
+def test_results_that_cannot_be_written_at_all_are_counted() -> None:
+    room = Room(50)
+    room.ledger.commit_breaks.extend([None, *[StoreError("gone")] * 99])
+    report = room.run()
+    assert isinstance(report.problem, StoreError)
+    assert report.unrecorded == len(room.transport.taken) == room.ledger.count()[State.offered] == 3
+
+
+def test_a_claim_that_fails_stops_the_run() -> None:
+    room = Room(50)
+    room.ledger.claim_breaks.append(StoreError("locked"))
+    assert isinstance(room.run().problem, StoreError)
+    assert room.transport.sent == []
+
+
+def test_only_what_the_ledger_offered_is_sent() -> None:
+    room = Room(10)
+    room.ledger.stolen = {4}
+    room.ledger.renew_breaks = SendingStopped("cancelled")
+    report = room.run()
+    assert isinstance(report.problem, SendingStopped)
+    assert 4 not in room.transport.sent
+
+
+def test_an_edition_that_is_stopped_elsewhere_is_found_out_by_the_next_claim() -> None:
+    room = Room(50)
+    room.ledger.claim_breaks.extend([None, SendingStopped("the edition is held")])
+    report = room.run()
+    assert isinstance(report.problem, SendingStopped)
+    assert set(room.ledger.count()) == {State.accepted, State.queued}
+    assert room.ledger.count()[State.accepted] == len(room.transport.taken) <= 10
+
+
+def test_the_lease_is_renewed_while_a_server_takes_its_time() -> None:
+    room = Room(2, limits=Limits(heartbeat=0.01))
+    room.transport.delay = lambda: 0.1
+    room.run()
+    assert room.ledger.renewals >= 3
+
+
+def test_a_process_suspended_between_offer_and_sending_does_not_send() -> None:
+    room = Room(3)
+
+    def suspended() -> None:
+        room.clock.advance(dt.timedelta(minutes=2))
+        room.ledger.lease = dt.timedelta(minutes=-1)
+        room.ledger.commit_hook = restored
+
+    def restored() -> None:
+        room.ledger.lease = dt.timedelta(minutes=1)
+
+    room.ledger.commit_hook = suspended
+    report = room.run()
+    assert report.done == {State.accepted: 3}
+    assert sorted(room.transport.sent) == [1, 2, 3]
+
+
+# --- faults of the program ----------------------------------------------------------------------------
+
+
+def test_a_fault_in_composing_is_raised_when_all_in_flight_is_recorded() -> None:
+    room = Room(10)
+
+    def faulty(recipient: Recipient) -> Message:
+        if recipient.delivery == 5:
+            raise KeyError("variant")
+        return compose(recipient)
+
+    room.compose = faulty
+    with pytest.raises(KeyError):
+        room.run()
+    assert set(room.ledger.count()) == {State.accepted, State.queued}
+
+
+def test_a_fault_in_the_transport_leaves_its_copy_uncertain() -> None:
+    room = Room(10)
+    room.transport.answers[3] = [RuntimeError("oops")]
+    with pytest.raises(RuntimeError):
+        room.run()
+    assert room.ledger.states[3] is State.uncertain
+    assert State.offered not in room.ledger.count()
+
+
+# --- anything -----------------------------------------------------------------------------------------
+
+KINDS = st.sampled_from(["accepted", "deferred", "rejected", "uncertain", "unsent", "down", "quota"])
+
+
+@settings(max_examples=60)
+@given(
+    count=st.integers(0, 25),
+    capacity=st.integers(1, 6),
+    script=st.dictionaries(st.integers(1, 25), st.lists(KINDS, max_size=4)),
+    commits=st.lists(st.booleans(), max_size=12),
+)
+def test_whatever_happens_each_reader_has_one_copy_or_a_reason(
+    count: int, capacity: int, script: dict[int, list[str]], commits: list[bool]
+) -> None:
+    """None twice; accepted exactly when it was taken; nothing left offered unless the database is gone."""
+    room = Room(count, capacity=capacity)
+
+    def answer(number: int, kind: str) -> Outcome | Exception:
+        if kind == "down":
+            return TransportError("relay", "connect", "refused")
+        if kind == "quota":
+            return deferred(number, "4.7.28 slow down", 421)
+        return Outcome(number, Kind(kind), {"accepted": 250, "deferred": 451, "rejected": 550}.get(kind, 0))
+
+    room.transport.answers = {n: [answer(n, kind) for kind in kinds] for n, kinds in script.items()}
+    room.ledger.commit_breaks.extend(None if fine else StoreError("full") for fine in commits)
+    report = room.run()
+    taken = room.transport.taken
+    assert len(taken) == len(set(taken))
+    accepted = {n for n, state in room.ledger.states.items() if state is State.accepted}
+    if report.unrecorded == 0:
+        assert accepted == set(taken)
+        if report.problem is None:
+            assert not {State.queued, State.claimed, State.offered} & set(room.ledger.count())
+    assert accepted <= set(taken)
+    assert room.ledger.most_offered <= capacity
