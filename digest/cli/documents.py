@@ -125,7 +125,9 @@ class Rejects:
         name = re.sub(r"[^\w.-]+", "-", self._document.rstrip("/").rpartition("/")[2]) or "document"
         beside = Path(self._document + ".rejected.csv")
         here = Path(name + ".rejected.csv")
-        return [beside, here] if Path(self._document).is_file() else [here]
+        # The mode is asked, because root may write where nobody else is meant to.
+        ours = Path(self._document).is_file() and beside.absolute().parent.stat().st_mode & 0o222
+        return [beside, here] if ours else [here]
 
 
 class Slug(click.ParamType[str]):

@@ -36,9 +36,13 @@ def command() -> None:
 )
 @click.argument("document", metavar="FILE|URL|-")
 @click.option(
-    "--format", "form", type=click.Choice(["auto", "feed", "csv", "jsonl"]), default="auto", show_default=True,
+    "--format",
+    "form",
+    type=click.Choice(["auto", "feed", "csv", "jsonl"]),
+    default="auto",
+    show_default=True,
     help="What it is; auto looks at how it begins.",
-)  # fmt: skip
+)
 @click.option(
     "--source", type=SLUG, help="Whose stories these are; without it the configured source, else import."
 )

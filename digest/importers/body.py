@@ -14,7 +14,17 @@ from html.parser import HTMLParser
 
 import nh3
 
-from digest.importers.clean import DROPPED, INLINE, cut, line, looks_like_html, plain, printable, sanitise
+from digest.importers.clean import (
+    DROPPED,
+    INLINE,
+    bounded,
+    cut,
+    line,
+    looks_like_html,
+    plain,
+    printable,
+    sanitise,
+)
 from digest.importers.furniture import (
     is_caption_class,
     is_closing_line,
@@ -41,7 +51,7 @@ _STRUCTURE = {
 }  # fmt: skip
 _VOID = {"br", "hr", "img"}
 _SIDES = ("width", "height")
-_EDGES = re.compile(r"\A(?:\s|<br>)+|(?:\s|<br>)+\Z")
+_STARTS_WITH_TAG = re.compile(r"\s*<(?:/?[a-z][a-z0-9]*[\s/>]|!--|!doctype)", re.IGNORECASE)
 _EMPTY = re.compile(r"<(\w+)[^>]*>\s*</\1>")
 _NOT_A_PICTURE = re.compile(
     r"/~r?/|/pixel|doubleclick|feedburner|stats\.wordpress|gravatar\.com|/emoji/|/smil(ie|ey)s?/|/blank\.gif"
@@ -85,7 +95,7 @@ class Body:
             if length > MAX_BODY:
                 break
             kept.append(made)
-        return _EMPTY.sub("", sanitise("".join(kept)))
+        return _without_empty(sanitise("".join(kept)))
 
     @property
     def text(self) -> str:
@@ -110,7 +120,8 @@ def read_body(html: str, *, base: str = "", captions: Iterable[str] = ()) -> Bod
     if not html.strip():
         return Body()
     walker = _Walker()
-    walker.feed(_loosely_cleaned(html if looks_like_html(html) else from_text(html), base))
+    is_html = looks_like_html(html) or _STARTS_WITH_TAG.match(html)
+    walker.feed(_loosely_cleaned(html if is_html else from_text(html), base))
     walker.close()
     walker.flush()
     known = [line(c) for c in (*captions, *walker.captions, *(p.alt or "" for p in walker.pictures))]
@@ -134,7 +145,7 @@ def _loosely_cleaned(html: str, base: str) -> str:
             return None
 
     return nh3.clean(
-        printable(html),
+        bounded(html),
         tags=INLINE | _STRUCTURE | _TEXT_TAGS | _HOLDERS | {"br"},
         clean_content_tags=DROPPED,
         attributes={
@@ -226,7 +237,7 @@ class _Walker(HTMLParser):
         text = line("".join(block.text))
         if text:
             closing = "".join(f"</{tag}>" for tag, _ in reversed(self._inline))
-            html = _EMPTY.sub("", _EDGES.sub("", "".join(block.html)) + closing)
+            html = _trimmed(_without_empty("".join(block.html) + closing))
             self.paragraphs.append(Paragraph(block.tag, html, text, tuple(block.links), self._before))
             self._before = ""
         self._block.html.extend(start for _, start in self._inline)
@@ -311,6 +322,23 @@ class _Walker(HTMLParser):
         self.captions.append(text)
         if self.pictures and not self.pictures[-1].caption:
             self.pictures[-1] = replace(self.pictures[-1], caption=cut(text, 500))
+
+
+def _trimmed(html: str) -> str:
+    """Without space and line breaks at both ends; a pattern would search every gap inside."""
+    html = html.strip()
+    while html.endswith("<br>"):
+        html = html.removesuffix("<br>").rstrip()
+    while html.startswith("<br>"):
+        html = html.removeprefix("<br>").lstrip()
+    return html
+
+
+def _without_empty(html: str) -> str:
+    """Without elements that hold nothing, such as a link around a picture."""
+    while (shorter := _EMPTY.sub("", html)) != html:
+        html = shorter
+    return html
 
 
 def _without(paragraphs: list[Paragraph], index: int) -> list[Paragraph]:

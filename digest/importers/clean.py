@@ -8,6 +8,7 @@ from __future__ import annotations
 import html as entities
 import re
 import unicodedata
+from collections import Counter
 
 import nh3
 
@@ -17,8 +18,10 @@ __all__ = [
     "BLOCKS",
     "DROPPED",
     "INLINE",
+    "MAX_HTML",
     "MAX_TITLE",
     "MAX_URL",
+    "bounded",
     "canonical_url",
     "cut",
     "heading",
@@ -30,6 +33,9 @@ __all__ = [
     "sanitise",
 ]
 
+MAX_HTML = 1_000_000
+"""Characters of HTML looked at; what is longer is no story."""
+_MAX_DEPTH = 500
 MAX_TITLE = 500
 """Characters. A longer heading is cut at a word."""
 
@@ -43,6 +49,7 @@ _UNPRINTABLE = re.compile(
     "]"
 )
 _FOLD = re.compile(r"[^\S\u00a0\u202f]+")  # spaces that keep a figure and its unit together stay
+_JOINERS = "\u200d\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"  # the first glues, others follow
 _OPEN_ISOLATES, _CLOSE_ISOLATE = "\u2066\u2067\u2068", "\u2069"
 
 DROPPED = {
@@ -58,12 +65,19 @@ _BREAKING = {
 """Elements at whose edges a word ends."""
 INLINE = {"a", "abbr", "b", "cite", "code", "em", "i", "q", "s", "strong", "sub", "sup", "u"}
 BLOCKS = {"blockquote", "br", "h2", "h3", "h4", "li", "ol", "p", "pre", "ul"}
+_NESTING = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9-]{0,30})")
+_ANY_TAG = re.compile(r"</?[a-zA-Z][^<>]*>?")
+_SHALLOW = {
+    "area", "base", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option",
+    "p", "param", "source", "td", "th", "tr", "track", "wbr",
+}  # fmt: skip
+"""Elements that hold nothing or end by themselves where the next one begins."""
 _TAG = re.compile(r"<[^>]*>")
 _HTML = re.compile(
     r"</(?:[bipqsu]|a|abbr|blockquote|br|center|cite|code|div|em|font|figure|h[1-6]|li|ol|pre|script|section"
     r"|small|span|strong|style|sub|sup|table|td|tr|ul)\s*>"
     r"|<(?:br|hr|p|img\s[^>]*)\s*/?>"
-    r"|&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos|nbsp|[lr][sd]quo|[nm]dash|hellip|[A-Za-z]{2,8}"
+    r"|&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos|nbsp|[lr][sd]quo|[nm]dash|hellip|szlig|euro|copy|[A-Za-z]{1,2}"
     r"(?:acute|grave|uml|circ|tilde|cedil|ring|slash))"
     r";",
     re.IGNORECASE,
@@ -87,13 +101,13 @@ def cut(text: str, limit: int) -> str:
     """At most `limit` characters, cut at a word, with an ellipsis where something is missing."""
     if len(text) <= limit:
         return text
-    kept = text[: limit - 1]
-    space = kept.rfind(" ") if not text[limit - 1].isspace() else len(kept)
+    end = limit - 1
+    space = end if text[end].isspace() else text.rfind(" ", 0, end)
     if space > limit // 2:  # else one word fills the line, as in scripts that write no spaces
-        kept = kept[:space]
-    while kept and (unicodedata.combining(kept[-1]) or kept[-1] in "\u200d\ufe0f"):
-        kept = kept[:-1]
-    return kept.rstrip(" \u00a0\u202f,;:-–—(") + "…"
+        end = space
+    while end and (unicodedata.combining(text[end]) or text[end] in _JOINERS or text[end - 1] in _JOINERS[0]):
+        end -= 1  # never between a letter and its accent, or within one emoji
+    return text[:end].rstrip(" \u00a0\u202f,;:-–—(") + "…"
 
 
 def _balance(text: str, limit: int | None) -> str:
@@ -123,12 +137,34 @@ def looks_like_html(text: str) -> bool:
     return _HTML.search(text) is not None
 
 
+def bounded(html: str) -> str:
+    """HTML that nh3 takes in a time that does not explode: printable, at most `MAX_HTML` long and not nested
+    deeper than any page is. What is deeper loses its tags: the time grows with the square of the depth."""
+    shorter = printable(html[:MAX_HTML])
+    if shorter.count("<") < _MAX_DEPTH:
+        return shorter
+    depth, opened = 0, Counter[str]()
+    for closing, name in _NESTING.findall(shorter):
+        tag = name.lower()
+        if tag in _SHALLOW:
+            continue
+        if not closing:
+            opened[tag] += 1
+            depth += 1
+            if depth > _MAX_DEPTH:
+                return _ANY_TAG.sub(" ", shorter)
+        elif opened[tag]:
+            opened[tag] -= 1
+            depth -= 1
+    return shorter
+
+
 def plain(html: str) -> str:
     """The text of HTML as one line; scripts, styles, forms left out, words of two blocks kept apart."""
     if "<" not in html and "&" not in html:
         return line(html)
     kept = nh3.clean(
-        printable(html), tags=_BREAKING, clean_content_tags=DROPPED, attributes={"*": set()}, link_rel=None
+        bounded(html), tags=_BREAKING, clean_content_tags=DROPPED, attributes={"*": set()}, link_rel=None
     )
     return line(entities.unescape(_TAG.sub(" ", kept)))
 
@@ -145,7 +181,7 @@ def sanitise(html: str) -> str:
     No class, style or picture; links only to absolute http, https and mailto addresses.
     """
     return nh3.clean(
-        printable(html),
+        bounded(html),
         tags=INLINE | BLOCKS,
         clean_content_tags=DROPPED,
         attributes={"a": {"href"}, "*": {"lang", "dir"}},

@@ -35,7 +35,9 @@ def when(text: str, zone: dt.tzinfo = dt.UTC) -> dt.datetime | None:
             moment = moment.replace(tzinfo=zone)
         moment = moment.astimezone(dt.UTC)
     except (ValueError, OverflowError, OSError, TypeError, IndexError):
-        raise ValueError(f"{_short(stated)} is no time that can be read without guessing") from None
+        raise ValueError(
+            f"{_short(stated)} is no time that can be read without guessing (ISO 8601 or Unix seconds can)"
+        ) from None
     if moment.year < 1971:
         raise ValueError(f"{_short(stated)} lies before 1971")
     return moment

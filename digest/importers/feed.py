@@ -32,6 +32,7 @@ MAX_FEED = 20 * 1024 * 1024
 
 _SAFE_ENTITY = re.compile(rb"""\s+\w+\s+(["'])(?:&#\w{1,8};|[^&%"'<]{0,16})\1\s*>""")
 _MEDIA_TEXT = re.compile(rb"<(/?)media:(description|text)\b(?:\s[^<>]*)?(?<!/)>")
+_ADDRESS_AND_NAME = re.compile(r"\s*\S+@\S+\s*\((.+)\)\s*\Z")
 _UNSORTED = {
     "uncategorized",
     "uncategorised",
@@ -63,6 +64,7 @@ def read_feed(
     """
     parsed = _parse(data, base_url=base_url, source=source, content_type=content_type)
     feed = parsed.get("feed", {})
+    atom = str(parsed.get("version") or "").startswith("atom")
     base = _first_url(feed.get("link"), base_url)
     language = language or str(feed.get("language") or "")
     notes = list(_oddities(parsed))
@@ -71,7 +73,7 @@ def read_feed(
     future = undated = untitled = 0
     for row, entry in enumerate(parsed["entries"], 1):
         try:
-            fields = _fields(entry, base=base, language=language, section=section)
+            fields = _fields(entry, atom=atom, base=base, language=language, section=section)
             stated = fields.published
             fields.published = not_future(fields.published, seen)
             fields.updated = not_future(fields.updated, seen)
@@ -203,9 +205,9 @@ def _distinct(drafts: Mapping[tuple[str, str], StoryDraft]) -> Iterator[StoryDra
 # --- one entry ------------------------------------------------------------------------------------
 
 
-def _fields(entry: Any, *, base: str, language: str, section: str) -> Fields:
+def _fields(entry: Any, *, atom: bool, base: str, language: str, section: str) -> Fields:
     title = entry.get("title_detail") or {}
-    summary, content = _texts(entry)
+    summary, content = _texts(entry, atom=atom)
     about_picture = plain(str(entry.get("media_digest-description") or entry.get("media_digest-text") or ""))
     if not (summary.get("value") or content.get("value")):  # a video's description is all that it has
         summary = {"value": from_text(entry.get("media_digest-description") or "")}
@@ -220,7 +222,7 @@ def _fields(entry: Any, *, base: str, language: str, section: str) -> Fields:
         url=_link(entry),
         base=_first_url(own_base, base),
         title=str(entry.get("title") or ""),
-        title_html=_is_html(title),
+        title_html=_is_html(title, atom=atom),
         summary=str(summary.get("value") or ""),
         content=str(content.get("value") or ""),
         author=_author(entry),
@@ -234,7 +236,7 @@ def _fields(entry: Any, *, base: str, language: str, section: str) -> Fields:
     )
 
 
-def _texts(entry: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+def _texts(entry: Any, *, atom: bool) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The summary and the content, each with its type and base. The longest content wins (Atom allows one;
     RSS feeds carry several). Content in another medium (type image, video) is none."""
     summary = dict(entry.get("summary_detail") or {"value": entry.get("summary", "")})
@@ -246,7 +248,7 @@ def _texts(entry: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     content: Mapping[str, Any] = max(contents, key=lambda each: len(str(each.get("value") or "")), default={})
     if str(content.get("value") or "").strip() == str(summary.get("value") or "").strip():
         content = {}
-    return _as_html(summary), _as_html(content)
+    return (_as_html(summary), _as_html(content)) if atom else (summary, content)
 
 
 def _as_html(text: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -258,9 +260,12 @@ def _as_html(text: Mapping[str, Any]) -> Mapping[str, Any]:
     )
 
 
-def _is_html(detail: Mapping[str, Any]) -> bool | None:
+def _is_html(detail: Mapping[str, Any], *, atom: bool) -> bool | None:
+    """Atom says what a text is; RSS leaves it to us (None) unless feedparser found markup in it."""
     kind = detail.get("type")
-    return None if kind is None else kind in ("text/html", "application/xhtml+xml")
+    if kind in ("text/html", "application/xhtml+xml"):
+        return True
+    return False if atom and kind is not None else None
 
 
 def _link(entry: Any) -> str:
@@ -294,7 +299,9 @@ def _date(entry: Any, name: str) -> dt.datetime | None:
 
 def _author(entry: Any) -> str:
     """The authors' names; an address is nobody's name."""
-    stated = [str(a.get("name") or "") for a in entry.get("authors", [])] or [str(entry.get("author") or "")]
+    # RSS 2.0 writes "address (name)"; feedparser cuts it in the wrong place at longer top-level domains.
+    named = _ADDRESS_AND_NAME.match(str(entry.get("author") or ""))
+    stated = [named.group(1)] if named else [str(a.get("name") or "") for a in entry.get("authors", [])]
     names = dict.fromkeys(name for name in map(heading, stated) if name and "@" not in name)
     return ", ".join(list(names)[:3])
 

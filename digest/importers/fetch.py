@@ -11,13 +11,14 @@ import asyncio
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import httpx
 
 from digest import __version__
 from digest.errors import ImportFailed
 from digest.importers.clean import line
+from digest.importers.links import canonical_url, is_url
 
 MAX_BYTES = 20 * 1024 * 1024
 """Both as it travels and unpacked."""
@@ -89,11 +90,7 @@ async def _fetch(
             f"no answer in time ({type(error).__name__})",
             hint="The server is slow; it is asked again later.",
         ) from error
-    except httpx.InvalidURL as error:
-        raise ImportFailed(
-            url, f"it is no address: {error}", hint="Correct the url of this source."
-        ) from error
-    except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+    except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError) as error:
         raise ImportFailed(
             url,
             f"no connection: {line(str(error), 200) or type(error).__name__}",
@@ -106,13 +103,12 @@ async def _follow(
 ) -> Fetched:
     address, permanent = url, True
     for _ in range(MAX_REDIRECTS + 1):
-        if urlsplit(address).scheme not in ("http", "https"):
-            raise ImportFailed(url, f"it leads to {line(address, 200)}, which is neither http nor https")
+        _well_formed(address, url)
         check(address)
         async with client.stream("GET", address) as response:
             if response.status_code in (301, 302, 303, 307, 308) and "location" in response.headers:
                 permanent = permanent and response.status_code in (301, 308)
-                address = urljoin(address, response.headers["location"])
+                address = _next(address, response.headers["location"], url)
                 continue
             moved = address if permanent and address != url else ""
             return await _answer(response, url, address, moved, max_bytes)
@@ -121,6 +117,23 @@ async def _follow(
         f"more than {MAX_REDIRECTS} redirects, the last to {line(address, 200)}",
         hint="Use the final address.",
     )
+
+
+def _next(address: str, location: str, asked: str) -> str:
+    try:
+        return urljoin(address, location)
+    except ValueError:
+        raise ImportFailed(asked, f"it leads to {line(location, 200)}, which is no address") from None
+
+
+def _well_formed(address: str, asked: str) -> None:
+    """What httpx would stumble over in many ways is refused in one."""
+    if ":" in address and not is_url(address):
+        raise ImportFailed(asked, f"it leads to {line(address, 200)}, which is neither http nor https")
+    try:
+        canonical_url(address)
+    except ValueError as error:
+        raise ImportFailed(asked, str(error), hint="Correct the url of this source.") from None
 
 
 async def _answer(response: httpx.Response, url: str, address: str, moved: str, max_bytes: int) -> Fetched:

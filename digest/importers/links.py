@@ -52,7 +52,10 @@ def canonical_url(url: str, *, base: str = "") -> str:
     if not text:
         raise ValueError("no link")
     if base:
-        text = urljoin(base, text)
+        try:
+            text = urljoin(base, text)
+        except ValueError:
+            raise ValueError("the link has no valid host") from None
     if text.startswith("//"):
         text = "https:" + text
     elif text[:4].lower() == "www.":
@@ -64,7 +67,10 @@ def canonical_url(url: str, *, base: str = "") -> str:
     if scheme not in _PORTS:
         raise ValueError(f"the link is not http or https but {scheme}:")
     head, mark, tail = _cut(text[scheme_end.end() :])
-    parts = urlsplit(f"{scheme}:{_authority_slashes(head)}{mark}{tail}")
+    try:
+        parts = urlsplit(f"{scheme}:{_authority_slashes(head)}{mark}{tail}")
+    except ValueError:
+        raise ValueError("the link has no valid host") from None
     netloc = _netloc(parts.netloc, scheme)
     query = "&".join(p for p in (_recode(q, _QUERY_SAFE) for q in parts.query.split("&")) if _wanted(p))
     fragment = _recode(parts.fragment, _QUERY_SAFE) if parts.fragment[:1] in ("!", "/") else ""

@@ -39,7 +39,7 @@ def read_readings(
     first reading.
     """
     opened = unpacked(stream)
-    form = sniff(opened.peek(4096))  # type: ignore[attr-defined]  # `unpacked` buffers
+    form = sniff(opened.peek(4096))
     if form == "feed":
         raise ImportFailed(name, "it is XML or HTML, not a table", hint="Readings come as CSV or JSONL.")
     read = read_jsonl if form == "jsonl" else read_csv

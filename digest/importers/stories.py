@@ -6,7 +6,6 @@ Another format is another line in `FORMATS` and another reader beside these.
 from __future__ import annotations
 
 import datetime as dt
-import io
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -54,7 +53,7 @@ def read_stories(
     """
     try:
         opened = unpacked(stream)
-        start = opened.peek(4096) if isinstance(opened, io.BufferedReader) else b""
+        start = opened.peek(4096)
     except (OSError, EOFError) as error:
         raise ImportFailed(how.name, f"it cannot be read: {error}") from error
     reader = FORMATS[sniff(start) if form == "auto" else form]

@@ -22,6 +22,7 @@ from digest.importers.imported import Rejected
 MAX_LINE = 16 * 1024 * 1024
 """Characters. A longer line means that this is no table of text."""
 _MAX_CELL = 4 * 1024 * 1024
+_BUFFER = 64 * 1024
 _DELIMITERS = ",;\t|"
 _NOT_UTF8 = re.compile("[\udc80-\udcff]+")
 
@@ -80,22 +81,24 @@ def read_jsonl(stream: BinaryIO, *, name: str, reject: Reject, note: Note) -> Ta
     return Table(columns, _chain(first, objects), nested=True)
 
 
-def unpacked(stream: BinaryIO) -> BinaryIO:
+class Unpacked(io.BufferedReader):
+    """Bytes that can be looked into ahead, without gzip; closing it leaves what it reads from open."""
+
+
+def unpacked(stream: BinaryIO) -> Unpacked:
     """The stream without gzip, told by its first bytes and not by its name."""
-    buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(_raw(stream))
-    if buffered.peek(2)[:2] == b"\x1f\x8b":
-        return io.BufferedReader(gzip.GzipFile(fileobj=buffered))
-    return buffered
+    if isinstance(stream, Unpacked):
+        return stream
+    borrowed = Unpacked(_Borrowed(stream), _BUFFER)
+    if borrowed.peek(2)[:2] == b"\x1f\x8b":
+        return Unpacked(_Borrowed(gzip.GzipFile(fileobj=borrowed)), _BUFFER)
+    return borrowed
 
 
-def _raw(stream: BinaryIO) -> Any:
-    return stream if isinstance(stream, io.RawIOBase) else _Readable(stream)
+class _Borrowed(io.RawIOBase):
+    """Somebody else's stream: read from, never closed."""
 
-
-class _Readable(io.RawIOBase):
-    """Anything with `read` as a raw stream, so that it can be looked into before it is read."""
-
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO | gzip.GzipFile) -> None:
         super().__init__()
         self._stream = stream
 
@@ -120,7 +123,7 @@ class _Lines:
         self.taken: list[str] = []
         try:
             binary = unpacked(stream)
-            start = binary.peek(4)[:4] if isinstance(binary, io.BufferedReader) else b""
+            start = binary.peek(4)[:4]
         except (OSError, EOFError, zlib.error) as error:
             raise ImportFailed(name, f"it cannot be read: {error}") from error
         self._text = io.TextIOWrapper(binary, _encoding(start), errors="surrogateescape", newline="")

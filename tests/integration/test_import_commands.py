@@ -1,0 +1,250 @@
+"""`digest stories`, `digest signals` and `digest sources` as a script uses them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from digest.app import App
+from digest.cli import signals, sources, stories
+from digest.config.settings import Settings, Source
+from digest.errors import DigestError
+from digest.store import Database
+from tests.fakes import FixedClock
+
+ROWS = "id,title,url,section,date\n1,One,https://a.example/1,News,2026-11-15\n2,Two,https://a.example/2,Arts,2026-11-14\n"
+READINGS = "story,at,value\n1,2026-11-15T01:00:00Z,5\n1,2026-11-15T02:00:00Z,9\nhttps://a.example/2?utm_source=x,2026-11-15T02:00:00Z,3\n"
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def app(tmp_path: Path, clock: FixedClock, monkeypatch: pytest.MonkeyPatch) -> App:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "feed.xml").write_text(
+        "<rss version='2.0'><channel><item><link>https://a.example/9</link><title>Nine</title></item></channel></rss>"
+    )
+    made = App(
+        Settings(
+            root=tmp_path, source=(Source(name="paper", url="feed.xml"), Source(name="gone", url="gone.xml"))
+        ),
+        clock,
+    )
+    Database(made.settings.database_url()).create_or_upgrade()
+    return made
+
+
+@pytest.fixture
+def run(app: App) -> Run:
+    groups = {"stories": stories.command, "signals": signals.command, "sources": sources.command}
+
+    def invoke(*args: str, **options: Any) -> Result:
+        return CliRunner().invoke(groups[args[0]], list(args[1:]), obj=app, **options)
+
+    return invoke
+
+
+def failed(result: Result) -> DigestError:
+    """The error with which a command ended, as `digest` prints it."""
+    assert isinstance(result.exception, DigestError), result.output
+    return result.exception
+
+
+def document(result: Result) -> Any:
+    """The one JSON document on stdout."""
+    return json.loads(result.stdout)
+
+
+def test_a_table_is_imported_and_again_without_harm(run: Run) -> None:
+    Path("s.csv").write_text(ROWS)
+    first = document(run("stories", "import", "s.csv", "--json"))
+    assert (first["new"], first["changed"], first["same"], first["rejected"]) == (2, 0, 0, 0)
+    assert first["source"] == "import"
+    Path("s.csv").write_text(ROWS.replace("One", "One more"))
+    again = document(run("stories", "import", "s.csv", "--json"))
+    assert (again["new"], again["changed"], again["same"]) == (0, 1, 1)
+
+
+def test_rejected_rows_go_into_a_file_with_number_and_reason(run: Run) -> None:
+    Path("s.csv").write_text(ROWS + "3,Three\n4,Four,ftp://x,News,2026-11-14\n")
+    result = run("stories", "import", "s.csv")
+    assert result.exit_code == 0
+    assert "2 rejected" in result.stderr
+    with Path("s.csv.rejected.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["row"], row["content"].partition(",")[0]) for row in rows] == [("4", "3"), ("5", "4")]
+    assert "cells" in rows[0]["reason"]
+    assert "ftp" in rows[1]["reason"]
+
+
+def test_rejects_go_where_they_are_asked_to(run: Run) -> None:
+    Path("s.csv").write_text(ROWS + "3,Three\n")
+    found = document(run("stories", "import", "s.csv", "--rejects", "why.csv", "--json"))
+    assert found["rejects_file"] == "why.csv"
+    assert Path("why.csv").exists()
+    assert not Path("s.csv.rejected.csv").exists()
+
+
+def test_a_folder_that_nobody_may_write_gets_no_file(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "given"
+    folder.mkdir()
+    (folder / "s.csv").write_text(ROWS + "3,Three\n")
+    folder.chmod(0o555)
+    run("stories", "import", str(folder / "s.csv"))
+    assert [path.name for path in folder.iterdir()] == ["s.csv"]
+    assert Path("s.csv.rejected.csv").exists()
+
+
+def test_nothing_readable_is_a_failure(run: Run) -> None:
+    Path("s.csv").write_text("id,title,url\n1,One\n")
+    error = failed(run("stories", "import", "s.csv"))
+    assert error.exit_code == 1
+    assert "nothing" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"), [("", 1), ("<html></html>", 1), ("a,b\n1,2\n", 2), ('{"a": 1}\n', 2), ("[1]", 1)]
+)
+def test_a_document_that_is_none_of_these_is_an_error(run: Run, content: str, code: int) -> None:
+    Path("s.csv").write_text(content)
+    assert failed(run("stories", "import", "s.csv")).exit_code == code
+    assert document(run("stories", "list", "--json")) == {"stories": []}
+
+
+def test_a_missing_file_is_an_error(run: Run) -> None:
+    assert "No such file" in str(failed(run("stories", "import", "nowhere.csv")))
+
+
+def test_standard_input_is_read(run: Run) -> None:
+    assert document(run("stories", "import", "-", "--json", input=ROWS))["new"] == 2
+
+
+def test_a_feed_of_a_file_and_mapped_columns(run: Run) -> None:
+    assert document(run("stories", "import", "feed.xml", "--json"))["source"] == "paper", (
+        "the configured source"
+    )
+    Path("s.csv").write_text("nid;Kop;Pad\n7;Zeven;/7\n")
+    options = (
+        "--map",
+        "id=nid",
+        "--map",
+        "title=Kop",
+        "--map",
+        "url=Pad",
+        "--base-url",
+        "https://b.example/",
+    )
+    assert document(run("stories", "import", "s.csv", *options, "--source", "krant", "--json"))["new"] == 1
+    assert document(run("stories", "show", "krant:7", "--json"))["url"] == "https://b.example/7"
+
+
+def test_times_without_zone_are_local(run: Run) -> None:
+    Path("s.csv").write_text("id,title,url,date\n1,One,https://a.example/1,2026-07-01 12:00\n")
+    run("stories", "import", "s.csv", "--zone", "Europe/London")
+    assert document(run("stories", "show", "#1", "--json"))["published"] == "2026-07-01T11:00:00Z"
+
+
+def test_stories_are_listed_by_date_and_section(run: Run) -> None:
+    Path("s.csv").write_text(ROWS)
+    run("stories", "import", "s.csv")
+    assert [s["title"] for s in document(run("stories", "list", "--json"))["stories"]] == ["One", "Two"]
+    assert [
+        s["title"] for s in document(run("stories", "list", "--section", "Arts", "--json"))["stories"]
+    ] == ["Two"]
+    assert document(run("stories", "list", "--since", "2026-11-16", "--json"))["stories"] == []
+    assert "Two" in run("stories", "list", "--until", "2026-11-15").stdout
+
+
+@pytest.mark.parametrize(
+    "ref", ["#1", "1", "import:1", "https://a.example/1", "HTTPS://A.Example/1?utm_source=x"]
+)
+def test_a_story_is_shown_by_any_of_its_names(run: Run, ref: str) -> None:
+    Path("s.csv").write_text(ROWS)
+    run("stories", "import", "s.csv")
+    Path("s.csv").write_text(ROWS.replace("One", "One more"))
+    run("stories", "import", "s.csv")
+    Path("r.csv").write_text(READINGS)
+    run("signals", "import", "r.csv", "--metric", "points", "--kind", "total")
+    shown = document(run("stories", "show", ref, "--json"))
+    assert (shown["title"], shown["earlier_headings"][0]["title"]) == ("One more", "One")
+    assert shown["signals"][0] | {"metric": "points", "last_value": 9.0, "readings": 2} == shown["signals"][0]
+    assert "One more" in run("stories", "show", ref).stdout
+
+
+def test_an_unknown_story_is_an_error(run: Run) -> None:
+    assert failed(run("stories", "show", "https://a.example/none")).exit_code == 2
+
+
+def test_readings_are_imported_and_again_without_harm(run: Run) -> None:
+    Path("s.csv").write_text(ROWS)
+    run("stories", "import", "s.csv")
+    Path("r.csv").write_text(READINGS + "404,2026-11-15T02:00:00Z,3\n1,yesterday,3\n")
+    options = ("r.csv", "--metric", "points", "--kind", "total", "--json")
+    first = document(run("signals", "import", *options))
+    assert (first["new"], first["replaced"], first["same"], first["rejected"]) == (3, 0, 0, 1)
+    assert first["unknown"] == {"readings": 1, "names": 1, "sample": ["404"]}
+    Path("r.csv").write_text(READINGS.replace(",9", ",10"))
+    again = document(run("signals", "import", *options))
+    assert (again["new"], again["replaced"], again["same"]) == (0, 1, 2)
+
+
+def test_readings_of_unknown_stories_alone_are_a_failure(run: Run) -> None:
+    Path("r.csv").write_text(READINGS)
+    error = failed(run("signals", "import", "r.csv", "--metric", "points", "--kind", "total"))
+    assert error.exit_code == 1
+    assert "stories first" in error.hint
+
+
+def test_a_metric_keeps_its_kind(run: Run) -> None:
+    Path("s.csv").write_text(ROWS)
+    run("stories", "import", "s.csv")
+    Path("r.csv").write_text(READINGS)
+    run("signals", "import", "r.csv", "--metric", "points", "--kind", "total")
+    error = failed(run("signals", "import", "r.csv", "--metric", "points", "--kind", "count"))
+    assert "--kind total" in error.hint
+
+
+def test_sources_are_polled_and_listed(run: Run) -> None:
+    result = run("sources", "poll", "--json")
+    assert failed(result).exit_code == 1, "one of them could not be read"
+    polled = {each["source"]: each for each in document(result)["sources"]}
+    assert polled["paper"]["counts"]["new"] == 1
+    assert "cannot be read" in polled["gone"]["error"]
+    listed = {each["source"]: each for each in document(run("sources", "list", "--json"))["sources"]}
+    assert listed["paper"]["last_success"] == "2026-11-16T08:00:00Z"
+    assert listed["paper"]["next_poll"] == "2026-11-16T08:30:00Z"
+    assert "cannot be read" in listed["gone"]["last_error"]
+    assert "paper" in run("sources", "list").stdout
+
+
+def test_one_source_is_polled_by_name(run: Run) -> None:
+    result = run("sources", "poll", "paper")
+    assert result.exit_code == 0
+    assert "paper" in result.stdout
+    assert "Configured: paper, gone" in failed(run("sources", "poll", "nope")).hint
+
+
+def test_without_sources_there_is_nothing_to_do(app: App, clock: FixedClock) -> None:
+    bare = App(Settings(root=app.settings.root), clock)
+    assert failed(CliRunner().invoke(sources.command, ["poll"], obj=bare)).exit_code == 3
+    assert CliRunner().invoke(sources.command, ["list"], obj=bare).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("stories", "import", "s.csv", "--source", "Not A Name"),
+        ("stories", "import", "s.csv", "--zone", "Nowhere/Land"),
+        ("stories", "import", "s.csv", "--format", "docx"),
+        ("signals", "import", "s.csv", "--metric", "points"),
+        ("signals", "import", "s.csv", "--metric", "points", "--kind", "sum"),
+    ],
+)
+def test_wrong_use_is_told(run: Run, args: tuple[str, ...]) -> None:
+    assert run(*args).exit_code == 2
