@@ -140,11 +140,20 @@ def ferry(c: Canvas) -> None:
     c.disc(930, 120, 46, "F6EBCB")
     c.town(424, "142443", "F4C66B", 40, 140)
     c.box(0, 420, WIDTH, 246, "13294B")
-    for y in range(440, 660, 16):
-        c.box(930 - (y - 420) * 0.25 + c.dice.uniform(-14, 14), y, (y - 400) * 0.5, 3, "F6EBCB", 80, 2)
+    for y in range(428, 560, 11):
+        reach = 16 + (y - 420) * 0.55
+        c.box(930 - reach / 2 + c.dice.uniform(-9, 9), y, reach, 4, "F6EBCB", 150 - (y - 420) // 2, 2)
     c.glow(420, 470, 190, "F4C66B", 60)
     c.boat(200, 520, 480, "F3F1EC", "D8DDE8", "FFD77A")
+    c.shape([(214, 453), (663, 453), (657, 468), (219, 468)], "9E1B32")
+    for x in range(262, 640, 44):
+        c.disc(x, 494, 9, "FFD77A")
+    for x in range(362, 460, 40):
+        c.box(x, 292, 24, 22, "FFD77A", r=3)
     c.waves(548, ["17315A", "12274A", "0D1E3A"])
+    for x in range(300, 580, 53):  # its windows, in the water
+        for y in range(574, 640, 13):
+            c.box(x + c.dice.uniform(-5, 5), y, 26 - (y - 574) / 4, 3, "FFD77A", 110 - (y - 574), 2)
 
 
 def tide(c: Canvas) -> None:
@@ -164,13 +173,15 @@ def tide(c: Canvas) -> None:
             "4A3018",
             7 if long else 3,
         )
+    # The sea fills the dial to the height of the tide.
+    across = range(-174, 175, 6)
+    surface = [(592 + x, 395 + 9 * math.sin(x / 26)) for x in across]
+    bottom = [(592 + x, 333 + math.sqrt(178**2 - x**2)) for x in reversed(across)]
     c.shape(
-        [
-            (592 + r * math.sin(t / 20), 385 + 34 * math.sin(t / 5) * (r / 180))
-            for t, r in [(t, 178) for t in range(-31, 32)]
-        ],
+        [p for p in surface if (p[0] - 592) ** 2 + (p[1] - 333) ** 2 < 178**2]
+        + [p for p in bottom if p[1] > 400],
         "3E7C93",
-        200,
+        210,
     )
     for angle, length, width in ((0.9, 130, 13), (3.75, 185, 8)):
         c.line(

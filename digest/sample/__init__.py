@@ -1,4 +1,4 @@
-"""A sample newspaper, written and drawn for this project: sixty stories of three weeks in five sections.
+"""A sample newspaper, written and drawn for this project: 61 stories of three weeks in five sections.
 
 `stories.json` tells how many readers each story had in the end; here they are spread over the hours since it
 was published. Everything is the same on every run, and hangs on the end of one week.
