@@ -15,7 +15,6 @@ from digest.config.settings import Approval
 from digest.model import EditionState, Period
 from digest.schedule.periods import Schedule, periods_after
 
-
 _FOREVER = dt.timedelta(days=36_500)
 
 
