@@ -50,7 +50,7 @@ def command() -> None:
     epilog="""\b
     Examples:
       digest deliveries weekly
-      digest deliveries weekly --state rejected --all""",
+      digest deliveries list weekly --state rejected --all""",
 )
 @click.argument("edition")
 @click.option(
