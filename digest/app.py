@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from digest.compose import Frame
 from digest.config import Newsletter, Settings
+from digest.edition import date_of
 from digest.errors import EditionError, UsageError
 from digest.model import Edition, RankingSettings
 from digest.ports import Clock, Transport
@@ -145,23 +146,23 @@ class App:
         return Renderer(folders(own), self.presentation(edition), look=look)
 
     def frame(self, edition: Edition) -> Frame:
-        """What stands around the content in each copy; sender and Date are those that it froze."""
-        newsletter = self.newsletter(edition.newsletter)
-        if edition.sender is None or edition.date is None:
+        """What stands around the content in each copy: as it was frozen, whatever config.toml says now."""
+        sender, date = edition.sender, date_of(edition)
+        if sender is None or date is None:
             raise EditionError(
                 edition.name,
                 "has no content yet",
                 hint=f"Build it: digest edition build {edition.newsletter}",
             )
         return Frame(
-            sender=edition.sender,
+            sender=sender,
             newsletter=edition.newsletter,
-            list_id=newsletter.list_id,
-            site_url=self.settings.site.url,
-            date=min(edition.date, edition.departed or edition.date).astimezone(ZoneInfo(newsletter.zone)),
+            list_id=sender.list_id,
+            site_url=sender.site_url,
+            date=date.astimezone(ZoneInfo(sender.zone)),
             edition_name=edition.name,
-            title=newsletter.name,
-            language=newsletter.language,
+            title=sender.title,
+            language=sender.language,
         )
 
     # The outside

@@ -312,12 +312,21 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """From, Reply-To and the domain of return paths, frozen with the edition."""
+    """Who sends an edition, and whatever else the configuration says about each copy: frozen with it.
+
+    `name`, `address` and `reply_to` are From and Reply-To. `title` is the newsletter's name for readers,
+    `zone` that of the Date; links for leaving begin with `site_url`.
+    """
 
     name: str
     address: str
     reply_to: str = ""
     return_path_domain: str = ""
+    title: str = ""
+    list_id: str = ""
+    language: str = ""
+    zone: str = "UTC"
+    site_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +355,7 @@ class Edition:
     preheader: str = ""
     intro: str = ""
     date: dt.datetime | None = None
-    """The Date header of every copy that leaves in time."""
+    """The planned Date of its copies; `digest.edition.date_of` has the one that they get."""
     sender: Sender | None = None
     key_id: int = 0
     metric: str = ""
@@ -359,7 +368,7 @@ class Edition:
     released: bool = False
     """Whether a person let it go on after a hold: being late no longer stops it."""
     departed: dt.datetime | None = None
-    """When it began to leave. One sent before its time has this as Date: a Date in the future is not sane."""
+    """When it began to leave."""
     started: dt.datetime | None = None
     """When its first copy was offered to the relay."""
     finished: dt.datetime | None = None

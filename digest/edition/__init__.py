@@ -22,7 +22,7 @@ from digest.edition.codec import (
     encode_sender,
     encode_story,
 )
-from digest.edition.frozen import cut, default_preheader, default_subject, freeze
+from digest.edition.frozen import cut, date_of, default_preheader, default_subject, freeze
 from digest.edition.hashing import content_hash, manifest
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "check",
     "content_hash",
     "cut",
+    "date_of",
     "decode_choices",
     "decode_left_out",
     "decode_score",

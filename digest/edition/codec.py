@@ -119,6 +119,11 @@ def encode_sender(sender: Sender) -> Json:
         "address": sender.address,
         "reply_to": sender.reply_to,
         "return_path_domain": sender.return_path_domain,
+        "title": sender.title,
+        "list_id": sender.list_id,
+        "language": sender.language,
+        "zone": sender.zone,
+        "site_url": sender.site_url,
     }
 
 
@@ -128,6 +133,11 @@ def decode_sender(value: Mapping[str, Any]) -> Sender:
         address=value["address"],
         reply_to=value.get("reply_to", ""),
         return_path_domain=value.get("return_path_domain", ""),
+        title=value.get("title", ""),
+        list_id=value.get("list_id", ""),
+        language=value.get("language", ""),
+        zone=value.get("zone", "UTC"),
+        site_url=value.get("site_url", ""),
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import unicodedata
 from collections.abc import Sequence
 
-from digest.model import EditionStory, Ranking
+from digest.model import Edition, EditionStory, Ranking
 
+PUNCTUAL = dt.timedelta(hours=1)
+"""An edition that leaves at most so long after its planned Date has it."""
 SUBJECT_LENGTH = 60
 """Characters; phones show 40 to 60 of a subject."""
 _JOINERS = "\u200d\ufe0f\ufe0e"
@@ -25,6 +28,18 @@ def freeze(ranking: Ranking) -> tuple[EditionStory, ...]:
         )
         for pick in ranking.picks
     )
+
+
+def date_of(edition: Edition) -> dt.datetime | None:
+    """The Date of its copies: the planned one where it left then, else that of its departure.
+
+    Nobody sorts mail by a plan: one that left early must not be dated in the future, nor one that was held
+    for a week in the past. None before it has content.
+    """
+    planned, departed = edition.date, edition.departed
+    if planned is None or departed is None:
+        return planned
+    return planned if planned <= departed <= planned + PUNCTUAL else departed
 
 
 def default_subject(stories: Sequence[EditionStory]) -> str:

@@ -49,7 +49,7 @@ def manifest(
         "sender": None if edition.sender is None else encode_sender(edition.sender),
         "key_id": edition.key_id,
         "templates": dict(templates),
-        "pictures": sorted(pictures),
+        "pictures": sorted(set(pictures)),
         "policy": dict(policy or {}),
         "variants": {variant.key: _variant(variant) for variant in edition.variants},
     }

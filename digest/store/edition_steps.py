@@ -97,11 +97,15 @@ class EditionSteps:
                 facts["departed"] = sa.func.coalesce(edition.c.departed, sa.bindparam(None, at, Instant()))
             states = [state.value for state in from_states]
             change = sa.update(edition).where(edition.c.id == number, edition.c.state.in_(states))
+            if to is EditionState.fanning:
+                # Held since it was looked at: past this step there is no way to release it.
+                change = change.where(edition.c.held == "")
             if connection.execute(change.values(state=to.value, **facts)).rowcount == 0:
                 found = read(connection, number)
                 raise EditionError(
                     found.name,
-                    f"is {found.state} and not {' or '.join(sorted(states))}: somebody else was quicker",
+                    f"is {found.state}{', held,' if found.held else ''} and not "
+                    f"{' or '.join(sorted(states))}: somebody else was quicker",
                     hint=f"Look at it: digest edition show {found.name}",
                 )
             return self._settled(

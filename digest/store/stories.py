@@ -232,6 +232,12 @@ class Stories:
             connection.execute(statement.on_conflict_do_nothing())
         return name
 
+    def kept_media(self, names: Iterable[str]) -> set[str]:
+        """Those of these hashes under which a picture is kept."""
+        query = sa.select(media.c.hash).where(media.c.hash.in_(set(names)))
+        with self._database.read() as connection:
+            return set(connection.execute(query).scalars())
+
     def media(self, name: str) -> tuple[bytes, str] | None:
         """The bytes and media type kept under a hash; None where there are none."""
         with self._database.read() as connection:

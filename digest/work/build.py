@@ -57,7 +57,7 @@ def build(desk: Desk, slug: str, period: Period, *, by: str) -> Edition:
         key_id=desk.keys.current,
     )
     made, templates = _made(desk, empty, now)
-    return desk.editions.create(made, templates=templates, pictures=_pictures(made), at=now, by=by)
+    return desk.editions.create(made, templates=templates, pictures=_pictures(desk, made), at=now, by=by)
 
 
 def rebuild(desk: Desk, edition: Edition, *, by: str) -> Edition:
@@ -110,7 +110,7 @@ def _again(desk: Desk, before: Edition, changed: Edition, *, by: str, action: st
     now = desk.clock.now()
     made, templates = _made(desk, changed, now)
     return desk.editions.save_content(
-        made, before=before, templates=templates, pictures=_pictures(made), action=action, at=now, by=by
+        made, before=before, templates=templates, pictures=_pictures(desk, made), action=action, at=now, by=by
     )
 
 
@@ -135,7 +135,7 @@ def _made(desk: Desk, edition: Edition, now: dt.datetime) -> tuple[Edition, Mapp
         preheader=edition.preheader if edition.policy.get("own_preheader") else default_preheader(stories),
         # A Date in the past looks like spam, one in the future too: it leaves at its time, or later.
         date=max(edition.period.send_at, now).replace(microsecond=0),
-        sender=_sender(settings),
+        sender=_sender(settings, desk.settings.site.url),
         policy=policy,
         held=_held(edition, ranking.hold),
         variants=(),
@@ -146,7 +146,7 @@ def _made(desk: Desk, edition: Edition, now: dt.datetime) -> tuple[Edition, Mapp
         made, templates = replace(made, variants=(rendered.variant,)), rendered.sources
     hashes = {name: hashlib.sha256(content.encode()).hexdigest() for name, content in templates.items()}
     return replace(
-        made, hash=content_hash(made, hashes, pictures=_pictures(made), policy=made.policy)
+        made, hash=content_hash(made, hashes, pictures=_pictures(desk, made), policy=made.policy)
     ), templates
 
 
@@ -167,16 +167,22 @@ def _policy(settings: Newsletter) -> dict[str, str]:
     }
 
 
-def _sender(settings: Newsletter) -> Sender:
+def _sender(settings: Newsletter, site_url: str) -> Sender:
     return Sender(
         name=settings.sender_name or settings.name,
         address=settings.sender,
         reply_to=settings.reply_to,
         return_path_domain=settings.return_path_domain,
+        title=settings.name,
+        list_id=settings.list_id,
+        language=settings.language,
+        zone=settings.zone,
+        site_url=site_url,
     )
 
 
-def _pictures(edition: Edition) -> list[str]:
-    """Hashes of the pictures that this installation serves itself."""
+def _pictures(desk: Desk, edition: Edition) -> list[str]:
+    """Hashes of the pictures that this installation serves itself, each once."""
     urls = [each.story.picture.url for each in edition.stories if each.story.picture]
-    return [found[1] for url in urls if (found := OWN_PICTURE.search(url))]
+    named = {found[1] for url in urls if (found := OWN_PICTURE.search(url))}
+    return sorted(desk.stories.kept_media(named))

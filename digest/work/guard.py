@@ -21,17 +21,25 @@ Fetch = Callable[[str], bytes]
 """The body that an http(s) address answers with; raises `DigestError` when there is none."""
 
 
-def check_public_url(settings: Settings, installation: str, fetch: Fetch) -> None:
-    """Raises `DigestError` unless the relay is on this machine or the public address leads to us."""
+def check_public_url(settings: Settings, installation: str, fetch: Fetch, *, site_url: str = "") -> None:
+    """Raises `DigestError` unless the relay is on this machine or the public address leads to us.
+
+    `site_url` is what the links of an edition begin with, frozen when it was made; without one it is that of
+    config.toml.
+    """
     if is_loopback(settings.smtp.host):
         return
-    url = settings.site.url.rstrip("/") + WELL_KNOWN
+    site = site_url or settings.site.url
+    url = site.rstrip("/") + WELL_KNOWN
     refusal = f"mail to {settings.smtp.host} is refused, because links in it would not work"
-    hint = f"Run `digest serve` so that {settings.site.url} reaches it, or correct site.url in config.toml."
-    if is_loopback(urlsplit(url).hostname or ""):
-        raise DigestError(
-            f"{refusal}: site.url is {settings.site.url}, which only this machine reaches", hint=hint
+    hint = f"Run `digest serve` so that {site} reaches it, or correct site.url in config.toml."
+    if site.rstrip("/") != settings.site.url.rstrip("/"):
+        hint = (
+            f"It was made while site.url was {site}. Let that address reach `digest serve`, "
+            "or cancel the edition and build it again (digest edition cancel)."
         )
+    if is_loopback(urlsplit(url).hostname or ""):
+        raise DigestError(f"{refusal}: site.url is {site}, which only this machine reaches", hint=hint)
     try:
         answer = json.loads(fetch(url))
     except DigestError as error:
@@ -43,6 +51,6 @@ def check_public_url(settings: Settings, installation: str, fetch: Fetch) -> Non
         raise DigestError(f"{refusal}: {url} is answered by another installation", hint=hint)
 
 
-def links_reach_nobody(settings: Settings) -> bool:
+def links_reach_nobody(site_url: str) -> bool:
     """Whether links in the mail lead to this machine only: fine for trying things, and for nothing else."""
-    return is_loopback(urlsplit(settings.site.url).hostname or "")
+    return is_loopback(urlsplit(site_url).hostname or "")

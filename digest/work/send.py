@@ -90,7 +90,7 @@ def send(
     edition = desk.editions.get(edition.id)
     _check(desk, edition, resume=resume)
     desk.generation.check()
-    check_public_url(desk.settings, desk.installation.id, fetch or _fetch)
+    check_public_url(desk.settings, desk.installation.id, fetch or _fetch, site_url=_site(edition))
     signal = _Signal(stop or Event(), abort or Event())
     run = _Run(desk, edition, owner=owner or _process(), signal=signal, watch=watch, warn=warn)
     report = asyncio.run(run.all())
@@ -115,7 +115,7 @@ def send_test(desk: Desk, edition: Edition, addresses: Sequence[str], *, by: str
         raise EditionError(
             edition.name, "has no content yet", hint=f"Build it: digest edition build {edition.newsletter}"
         )
-    check_public_url(desk.settings, desk.installation.id, _fetch)
+    check_public_url(desk.settings, desk.installation.id, _fetch, site_url=_site(edition))
     variant = edition.variants[0]
     flagged = replace(variant, subject=f"[Test] {variant.subject}")
     compiled = compile_message(flagged, desk.frame(edition))
@@ -131,6 +131,11 @@ def send_test(desk: Desk, edition: Edition, addresses: Sequence[str], *, by: str
     refused = asyncio.run(_hand_over(desk.transport(), messages))
     desk.ledger.note_test(edition.id, addresses, now=desk.clock.now(), actor=by)
     return refused
+
+
+def _site(edition: Edition) -> str:
+    """What its links begin with."""
+    return edition.sender.site_url if edition.sender else ""
 
 
 def _fetch(url: str) -> bytes:
@@ -177,10 +182,10 @@ def _check(desk: Desk, edition: Edition, *, resume: bool) -> None:
             hint=f"Go on with: digest send {edition.name} --resume",
         )
     if not leaving:
-        _check_content(desk, edition)
+        check_content(desk, edition)
 
 
-def _check_content(desk: Desk, edition: Edition) -> None:
+def check_content(desk: Desk, edition: Edition) -> None:
     """What leaves is what was approved, to the byte: the hash is made anew from what the store holds."""
     sources = desk.editions.templates(edition.id)
     hashes = {name: hashlib.sha256(content.encode()).hexdigest() for name, content in sources.items()}
@@ -226,10 +231,9 @@ class _Run:
         self._signal, self._watch = signal, watch
         self._warn = warn or (lambda _: None)
         policy = edition.policy
-        settings = desk.newsletter(edition.newsletter)
-        lateness = policy.get("lateness")
-        self._lateness = parse_duration(str(lateness)) if lateness else settings.lateness
-        self._resend = (policy.get("uncertain") or settings.uncertain) == "resend"
+        # As it was frozen: an edition that is leaving goes on when its newsletter is no longer configured.
+        self._lateness = parse_duration(str(policy["lateness"]))
+        self._resend = policy["uncertain"] == "resend"
 
     async def all(self) -> Report:
         """Everything, with the transport closed and the lease given back whatever happens."""
@@ -330,11 +334,12 @@ class _Run:
             skipped = ", ".join(f"{count:,} {reason}" for reason, count in sorted(made.skipped.items()))
             if skipped:
                 self._warn(f"{made.candidates:,} subscribers: {made.queued:,} to send to, skipped: {skipped}")
-        if links_reach_nobody(self._desk.settings):
+        site = _site(self._edition)
+        if links_reach_nobody(site):
             outside = self._desk.ledger.outside_domain(number)
             if outside:
                 self._warn(
-                    f"Warning: readers at {outside} get links to {self._desk.settings.site.url}, which only "
+                    f"Warning: readers at {outside} get links to {site}, which only "
                     "this machine can open: they cannot unsubscribe. Set site.url in config.toml."
                 )
 

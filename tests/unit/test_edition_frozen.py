@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from digest import edition
-from digest.model import EditionStory, RankingSettings
+from digest.model import Edition, EditionState, EditionStory, Period, RankingSettings
 from digest.ranking import rank
-from tests.ranking_material import WEEK, ids, scored, story
+from tests.ranking_material import END, WEEK, hours, ids, scored, story
+
+EDITION = Edition(
+    1,
+    "weekly",
+    1,
+    Period(WEEK.start.date(), WEEK, END + hours(6), END + hours(32), END + hours(33)),
+    EditionState.draft,
+)
 
 
 def lead(*titles: str) -> list[EditionStory]:
@@ -79,3 +89,20 @@ def test_the_preheader_is_headings_two_and_three() -> None:
 def test_a_pin_stays_visible_in_the_edition() -> None:
     pinned = dataclasses.replace(lead("One")[0], pinned=True)
     assert edition.decode_story(edition.encode_story(pinned)).pinned
+
+
+@pytest.mark.parametrize(
+    ("left_after", "dated_after"),
+    [(None, 0), (0, 0), (59, 0), (60, 0), (61, 61), (7 * 24 * 60, 7 * 24 * 60), (-1, -1), (-600, -600)],
+)
+def test_a_copy_has_the_planned_date_or_that_of_its_departure(
+    left_after: int | None, dated_after: int
+) -> None:
+    planned = dt.datetime(2026, 11, 17, 9, tzinfo=dt.UTC)
+    departed = None if left_after is None else planned + dt.timedelta(minutes=left_after)
+    made = dataclasses.replace(EDITION, date=planned, departed=departed)
+    assert edition.date_of(made) == planned + dt.timedelta(minutes=dated_after)
+
+
+def test_an_edition_without_content_has_no_date() -> None:
+    assert edition.date_of(EDITION) is None
