@@ -1,6 +1,9 @@
 # The two commands of the README are `make demo` and `make test`; both install what they need into .venv.
 
 PYTHON ?= python3
+# The interpreter behind it, when that one is of a virtual environment: an activated .venv has no pip.
+OUTSIDE = $(shell $(PYTHON) -c 'import sys; print(sys._base_executable)')
+PIP = $(OUTSIDE) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
@@ -9,15 +12,17 @@ help:  ## this list
 
 # python3-venv is not on every Debian: a venv without pip, filled by the pip outside, needs nothing more.
 .venv/bin/python:
-	$(PYTHON) -m venv --without-pip .venv
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed" if sys.version_info < (3, 11) else 0)'
+	@$(OUTSIDE) -m pip --version >/dev/null || { echo "pip is needed; on Debian: apt-get install python3-pip"; exit 1; }
+	$(OUTSIDE) -m venv --without-pip .venv
 
 .venv/.run: requirements.lock pyproject.toml | .venv/bin/python
-	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/.dev: requirements-dev.lock .venv/.run
-	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
 install: .venv/.run  ## install into .venv
@@ -36,7 +41,7 @@ check: .venv/.dev  ## ruff, mypy, import contracts, documentation
 	$(BIN)/python -m docs.reference --check
 
 # The parts that the product's promises rest on; every branch of them is meant to be tested.
-CORE := digest/ranking/*,digest/edition.py,digest/schedule*,digest/compose/*,digest/delivery/*
+CORE := digest/ranking/*,digest/edition/*,digest/schedule/*,digest/compose/*,digest/delivery/*
 
 coverage: .venv/.dev  ## branch coverage of the core, at least 95 %
 	rm -f .coverage .coverage.*
@@ -50,7 +55,7 @@ docs: .venv/.dev  ## write the reference from the code
 bench: .venv/.dev  ## measure: ratios within one run
 	$(BIN)/python -m benchmarks
 
-lock: .venv/.dev  ## pin every dependency with its hashes (needs uv)
+lock:  ## pin every dependency with its hashes (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--group build pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
