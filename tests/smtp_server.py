@@ -200,18 +200,18 @@ class SmtpServer:
         usual = b"354 go on\r\n" if talk.rcpt_to else b"503 5.5.1 no recipient\r\n"
         if not 300 <= self._act(talk, "data", usual, who) < 400:
             return
-        if self._due("text", who, take=False):
-            wanted = next(f.after for f in self.faults if f.at == "text")
-            while len(talk.buffer) < wanted:
+        fault = self._due("text", who)
+        if fault is not None:
+            while len(talk.buffer) < fault.after:
                 self._more(talk)
-            self._act(talk, "text", b"", who)
+            self._carry_out(talk, fault, b"")
         while (end := _end_of_text(talk.buffer)) < 0:
             self._more(talk)
         content = bytes(talk.buffer[: max(end - 3, 0)])
         del talk.buffer[:end]
         content = content.removeprefix(b".") if content.startswith(b"..") else content
         message = Received(talk.mail_from or "", who, content.replace(b"\r\n..", b"\r\n."))
-        fault = self._due("dot", who, take=False)
+        fault = self._due("dot", who)  # once: another connection must not believe that it is meant as well
         taken = fault is None or (fault.reply is None and not fault.then)
         if fault is not None and fault.taken is not None:
             taken = fault.taken
@@ -223,11 +223,13 @@ class SmtpServer:
         else:
             number = 0
         talk.mail_from, talk.rcpt_to = None, []
-        self._act(talk, "dot", b"250 2.0.0 ok queued as %d\r\n" % number, who)
+        self._carry_out(talk, fault, b"250 2.0.0 ok queued as %d\r\n" % number)
 
     def _act(self, talk: _Talk, at: str, usual: bytes, who: str = "") -> int:
         """The usual answer, or the fault that is due; the code that was said."""
-        fault = self._due(at, who)
+        return self._carry_out(talk, self._due(at, who), usual)
+
+    def _carry_out(self, talk: _Talk, fault: Fault | None, usual: bytes) -> int:
         if fault is None:
             if usual:
                 self._say(talk, usual)
@@ -249,12 +251,11 @@ class SmtpServer:
             raise _Hangup
         return int(said[:3]) if said[:3].isdigit() else 0
 
-    def _due(self, at: str, who: str, *, take: bool = True) -> Fault | None:
+    def _due(self, at: str, who: str) -> Fault | None:
         with self._lock:
             for fault in self.faults:
                 if fault.at == at and fault.who in ("", who) and fault.times:
-                    if take:
-                        fault.times -= 1
+                    fault.times -= 1
                     return fault
         return None
 
