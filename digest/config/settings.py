@@ -212,7 +212,7 @@ class Newsletter(_Section):
     """A newsletter. Its slug, such as weekly in [newsletter.weekly], is its name in commands and links."""
 
     name: Annotated[str, Field(min_length=1)] = Field(description="As readers see it.", examples=["Weekly"])
-    title: str = Field("This week's most popular news", description="The heading of each edition.")
+    title: str = Field("This week’s most popular news", description="The heading of each edition.")
     sender_name: str = Field("", description="Display name of From; empty for the newsletter's name.")
     sender: Address = Field(description="Address of From.", examples=["weekly@example.org"])
     reply_to: AddressOrEmpty = Field("", description="A real inbox for answers; empty for the sender.")

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from email import policy
 from email.parser import BytesHeaderParser, BytesParser
+from email.utils import parseaddr, parsedate_to_datetime
 from pathlib import Path
 
 _NAME = re.compile(r"[0-9]+\.[0-9]+_[0-9]+\.inbox")
@@ -30,6 +31,20 @@ class Line:
     subject: str
     date: str
     size: int
+
+    @property
+    def when(self) -> str:
+        """Its Date in short; "" where it has none that can be read."""
+        try:
+            return parsedate_to_datetime(self.date).strftime("%d %b, %H:%M").lstrip("0")
+        except ValueError:
+            return ""
+
+    @property
+    def sender_name(self) -> str:
+        """Who it is from, as a mail program shows it: the name, or the address where there is none."""
+        name, address = parseaddr(self.sender)
+        return name or address or self.sender
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from digest.tokens import open_preview_link
 from digest.web.guard import MAIL_POLICY, PAGE_POLICY
 from digest.web.pages import Pages
 from digest.work.desk import Desk
-from digest.work.preview import preview, warnings
+from digest.work.preview import preview, state_words, warnings
 
 MAX_AGE = dt.timedelta(days=30)
 READER = "reader@example.org"
@@ -37,25 +37,6 @@ _FRAMES = {"content-security-policy": PAGE_POLICY + "; frame-src 'self'", **PRIV
 _BOXED = "; sandbox allow-popups allow-popups-to-escape-sandbox"
 
 _FILES = r"^((digest|light|dark|images-off)\.html|digest\.txt|digest\.eml)$"
-_STATES = {
-    EditionState.draft: "Draft",
-    EditionState.approved: "Approved",
-    EditionState.fanning: "Being sent",
-    EditionState.sending: "Being sent",
-    EditionState.finished: "Sent",
-    EditionState.skipped: "Skipped",
-    EditionState.cancelled: "Cancelled",
-    EditionState.failed: "Stopped by an error",
-}
-
-
-def state_words(edition: Edition) -> str:
-    """Where an edition stands, in one or two words; a flag speaks before the state beneath it."""
-    if edition.held and edition.state is not EditionState.skipped:
-        return "On hold"
-    if edition.paused:
-        return "Paused"
-    return _STATES[edition.state]
 
 
 def approval_words(edition: Edition) -> str:

@@ -10,11 +10,31 @@ from zoneinfo import ZoneInfo
 
 from digest.compose import CLIPPED_AT, Clipping, clipping, compile_message
 from digest.errors import EditionError
-from digest.model import Edition, Message, Recipient, Variant
+from digest.model import Edition, EditionState, Message, Recipient, Variant
 from digest.render.page import Shown, preview_page
 from digest.tokens import Purpose, inert
 from digest.work.build import OWN_PICTURE
 from digest.work.desk import Desk
+
+_STATES = {
+    EditionState.draft: "Draft",
+    EditionState.approved: "Approved",
+    EditionState.fanning: "Being sent",
+    EditionState.sending: "Being sent",
+    EditionState.finished: "Sent",
+    EditionState.skipped: "Skipped",
+    EditionState.cancelled: "Cancelled",
+    EditionState.failed: "Stopped by an error",
+}
+
+
+def state_words(edition: Edition) -> str:
+    """Where an edition stands, in one or two words; a flag speaks before the state beneath it."""
+    if edition.held and edition.state is not EditionState.skipped:
+        return "On hold"
+    if edition.paused:
+        return "Paused"
+    return _STATES[edition.state]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +97,8 @@ def write(desk: Desk, shown: Preview, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     pictures = _write_pictures(desk, edition, folder)
     zone = ZoneInfo(settings.zone)
-    date = edition.date.astimezone(zone).strftime("%a %d %b %Y %H:%M %Z") if edition.date else ""
+    date = desk.frame(edition).date.astimezone(zone).strftime("%a %d %b %Y %H:%M %Z")
+    flags = [f"{word}: {why}" for word, why in (("On hold", edition.held), ("Paused", edition.paused)) if why]
     headers = shown.eml.partition(b"\r\n\r\n")[0].decode("ascii", "replace").replace("\r\n", "\n")
     page = preview_page(
         [Shown(shown.html, shown.text, headers, shown.variant.key, len(shown.eml))],
@@ -88,8 +109,8 @@ def write(desk: Desk, shown: Preview, folder: Path) -> Path:
         sender=f"{edition.sender.name} <{edition.sender.address}>" if edition.sender else "",
         date=date,
         reader=shown.reader,
-        state=edition.state.value + (f", held: {edition.held}" if edition.held else ""),
-        warnings=warnings(edition, shown),
+        state=state_words(edition),
+        warnings=[*flags, *warnings(edition, shown)],
         media=lambda url: pictures.get(url, url),
     )
     for name, content in (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import FloatRect, Page, Route
 
 from digest.model import Edition, Link, Picture
@@ -243,3 +245,26 @@ def test_the_preview_page_is_accessible_and_shows_both_schemes(
     assert sideways(page) == 0
     found: dict[str, Any] = Axe().run(page, options={**_AXE, "iframes": False}).response
     assert [rule["id"] for rule in found["violations"]] == []
+
+
+def test_pictures_beside_the_preview_page_are_shown(page: Page, tmp_path: Path) -> None:
+    Image.new("RGB", (592, 333), (40, 60, 110)).save(tmp_path / "beside.jpeg")
+    variant = Renderer(folders(), presentation()).render(edition(), nonce=NONCE).variant
+    html = preview_page(
+        [Shown(variant.html, variant.text)],
+        newsletter="N",
+        edition="e",
+        subject="s",
+        media=lambda _: "beside.jpeg",
+    )
+    (tmp_path / "index.html").write_text(html, encoding="utf-8")
+    page.goto((tmp_path / "index.html").as_uri())
+    widths = [
+        [
+            image.evaluate("image => image.decode().then(() => image.naturalWidth)")
+            for image in frame.locator("img").all()
+        ]
+        for frame in page.frames
+        if frame.parent_frame and "Images off" not in str(frame.frame_element().get_attribute("title"))
+    ]
+    assert widths == [[592] * 4] * 4
