@@ -248,8 +248,6 @@ class _Run:
         finally:
             if not self._signal.abort.is_set():
                 await transport.close()
-        if report.problem is not None:
-            raise self._explained(report)
         return report
 
     def next_attempt(self) -> dt.datetime | None:
@@ -286,8 +284,6 @@ class _Run:
     async def _leave(self, leased: LeasedEdition, transport: Transport) -> Report:
         desk, number = self._desk, self._edition.id
         stale = await asyncio.to_thread(self._prepare, leased)
-        stop = Stop()
-        passing = asyncio.create_task(self._signal.pass_on(stop))
         smtp = desk.settings.smtp
         engine = Engine(
             leased,
@@ -301,18 +297,22 @@ class _Run:
             watch=self._watch,
             server=f"{smtp.host}:{smtp.port}",
         )
-        try:
-            report = await engine.run(stop)
-        finally:
-            passing.cancel()
-        await asyncio.to_thread(self._settle, report)
+        async with desk.generation.counted():
+            stop = Stop()
+            passing = asyncio.create_task(self._signal.pass_on(stop))
+            try:
+                report = await engine.run(stop)
+            finally:
+                passing.cancel()
+            await asyncio.to_thread(self._settle, report)
+            if report.problem is not None:
+                raise self._explained(report)
         return report
 
     def _prepare(self, leased: LeasedEdition) -> dt.datetime:
         """Takes over what was left behind and fixes the audience; when the edition is stale."""
         desk, number = self._desk, self._edition.id
         leased.recover()
-        desk.generation.step()
         self._fix_audience(leased)
         now = desk.clock.now()
         stale = (desk.ledger.started(number) or now) + self._lateness

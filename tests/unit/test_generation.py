@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from digest.errors import NothingToDo
+from digest.errors import NothingToDo, StoreError
 from digest.work.generation import Generation
 
 
@@ -14,9 +17,12 @@ class Store:
     def __init__(self, name: str = "here") -> None:
         self.id = name
         self.generation = 0
+        self.third = threading.Event()
 
     def bump_generation(self) -> int:
         self.generation += 1
+        if self.generation == 3:
+            self.third.set()
         return self.generation
 
 
@@ -64,3 +70,75 @@ def test_the_note_of_another_installation_says_nothing(tmp_path: Path) -> None:
 def test_a_damaged_note_is_no_note(tmp_path: Path, rubbish: str) -> None:
     (tmp_path / "note").write_text(rubbish)
     Generation(Store(), tmp_path / "note").check()
+
+
+def test_a_note_that_is_no_figure_is_no_note(tmp_path: Path) -> None:
+    for wrong in ('"many"', "[1]", "null"):
+        (tmp_path / "note").write_text(f'{{"installation": "here", "generation": {wrong}}}')
+        Generation(Store(), tmp_path / "note").check()
+
+
+def test_a_note_that_cannot_be_written_or_read_is_said(tmp_path: Path) -> None:
+    generation = Generation(Store(), tmp_path / "nowhere" / "note")
+    with pytest.raises(StoreError, match="cannot be written: No such file") as refused:
+        generation.step()
+    assert "keys.file" in refused.value.hint
+    with pytest.raises(StoreError, match="cannot be read: Is a directory"):
+        Generation(Store(), tmp_path).check()
+
+
+def test_a_run_counts_steps_before_between_and_after(tmp_path: Path) -> None:
+    store = Store()
+    seen = []
+
+    async def run() -> None:
+        async with Generation(store, tmp_path / "note").counted(every=0.01):
+            seen.append(store.generation)
+            assert await asyncio.to_thread(store.third.wait, 10)
+            seen.append(store.generation)
+
+    asyncio.run(run())
+    assert seen[0] == 1
+    assert store.generation > seen[1]
+    Generation(store, tmp_path / "note").check()
+
+
+def test_a_run_that_fails_counts_its_last_step_too_and_tells_why_it_failed(tmp_path: Path) -> None:
+    store = Store()
+
+    async def run() -> None:
+        async with Generation(store, tmp_path / "note").counted():
+            (tmp_path / "note").unlink()
+            (tmp_path / "note").mkdir()  # nothing can be noted any more
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        asyncio.run(run())
+    assert store.generation == 2
+
+
+def test_a_step_that_cannot_be_counted_does_not_end_a_run(tmp_path: Path) -> None:
+    class Locked(Store):
+        def bump_generation(self) -> int:
+            super().bump_generation()
+            if self.generation == 2:
+                raise StoreError("locked")
+            return self.generation
+
+    store = Locked()
+
+    async def run() -> None:
+        async with Generation(store, tmp_path / "note").counted(every=0.01):
+            assert await asyncio.to_thread(store.third.wait, 10)
+
+    asyncio.run(run())
+    Generation(store, tmp_path / "note").check()
+
+
+def test_runs_of_two_newsletters_do_not_trip_over_each_others_note(tmp_path: Path) -> None:
+    generation = Generation(Store(), tmp_path / "note")
+    with ThreadPoolExecutor(4) as pool:
+        for step in [pool.submit(generation.step) for _ in range(40)]:
+            step.result()
+    generation.check()
+    assert [path.name for path in tmp_path.iterdir()] == ["note"]
