@@ -20,19 +20,25 @@ from digest.errors import EditionError
 from digest.model import DeliveryState, EditionState, Recipient
 from digest.ports import Clock
 from digest.store import Database
-from digest.store.dialects import among
+from digest.store.delivery_sql import (
+    DUE,
+    FENCE,
+    FIRST_DUE,
+    QUEUE_AFTER,
+    QUEUE_UP_TO,
+    among,
+    statements,
+    write_results,
+)
 from digest.store.fanout import SUPPRESSED, UNSUBSCRIBED, FanOut, fan_out_chunk, fan_out_summary
 from digest.store.reservations import mark_used
-from digest.store.tables import delivery, edition, lease
+from digest.store.tables import delivery, lease, people
 
 State = DeliveryState
 
 LEASE = dt.timedelta(seconds=60)
 """How long a process may be silent before another may take its place."""
 IN_DOUBT = "the process that sent it ended before the server's answer was recorded"
-
-_STILL_OPEN = sa.or_(*(delivery.c.state == s for s in (State.claimed, State.offered, State.uncertain)))
-_SETTLED = frozenset({State.accepted, State.rejected, State.expired, State.uncertain})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +78,11 @@ class LeasedEdition:
         self._database, self.number, self.held = database, number, held
         self._clock, self._length = clock, length
         self._audience, self._do_not_send = audience, do_not_send
+        self._people, self._refused = audience.subquery("people"), do_not_send.subquery("refused")
         self._stories_used = False
         self._after = 0
-        self._mine = sa.and_(delivery.c.owner == held.owner, delivery.c.epoch == held.epoch)
-        self._candidates = self._select_candidates()
-        self._write_result = self._update_by_result()
+        self._first_due: dt.datetime | None = None
+        self._looked_for_due = False
 
     # Before sending
 
@@ -160,7 +166,9 @@ class LeasedEdition:
                 told(chunk)
         with self._database.write() as connection:
             if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql("ANALYZE delivery")  # without figures, claims read the whole table
+                # Without figures of what is in them, each claim reads whole tables.
+                for table in (delivery, people.subscription, people.subscriber, people.suppression):
+                    connection.exec_driver_sql(f"ANALYZE {table.name}")
             return fan_out_summary(connection, self.number)
 
     # While sending
@@ -169,55 +177,37 @@ class LeasedEdition:
         """See `digest.delivery.Ledger`: due retries first, then the queue in the order of its ids."""
         with self._database.write() as connection:
             now = self._fence(connection, EditionState.sending)
+            prepared = statements(connection.dialect.name)
             rows, last = self._next(connection, limit, now)
-            suppressed = [row.id for row in rows if row.suppressed]
-            left = [row.id for row in rows if not row.suppressed and not row.wanted]
-            for reason, ids in ((SUPPRESSED, suppressed), (UNSUBSCRIBED, left)):
-                if ids:
-                    connection.execute(
-                        sa.update(delivery)
-                        .where(among(connection, delivery.c.id, ids))
-                        .values(state=State.skipped, skip_reason=reason, settled=now, next_attempt=None)
-                    )
-            ours = [row for row in rows if row.wanted and not row.suppressed]
+            skipped = self._unwanted(connection, rows) if rows else {}
+            for reason in set(skipped.values()):
+                ids = [number for number, why in skipped.items() if why == reason]
+                connection.execute(prepared.skip, {"p_ids": ids, "p_reason": reason, "p_now": now})
+            ours = [row for row in rows if row.id not in skipped]
             if ours:
-                connection.execute(
-                    sa.update(delivery)
-                    .where(among(connection, delivery.c.id, [row.id for row in ours]))
-                    .values(
-                        state=State.claimed,
-                        owner=self.held.owner,
-                        epoch=self.held.epoch,
-                        next_attempt=None,
-                    )
-                )
+                connection.execute(prepared.claim, {"p_ids": [row.id for row in ours], **self._mine()})
         claimed = tuple(
             Claimed(Recipient(row.id, row.subscription, row.address, row.name, row.variant), row.attempts)
             for row in ours
         )
-        return Page(claimed, len(rows) - len(ours), last)
+        return Page(claimed, len(skipped), last)
 
     def commit(self, results: Sequence[Result], offers: Sequence[int]) -> Offered:
         """See `digest.delivery.Ledger`."""
         with self._database.write() as connection:
             now = self._clock.now()
             if results:
-                connection.execute(self._write_result, [_parameters(result, now) for result in results])
+                write_results(connection, results, self.held.owner, self.held.epoch, now)
+                self._note_due(results)
             if not offers:
                 return Offered(frozenset(), now)
             try:
                 now = self._fence(connection, EditionState.sending)
             except SendingStopped:
                 return Offered(frozenset(), now)
-            statement = (
-                sa.update(delivery)
-                .where(
-                    among(connection, delivery.c.id, offers), delivery.c.state == State.claimed, self._mine
-                )
-                .values(state=State.offered, offered=now)
-                .returning(delivery.c.id)
-            )
-            offered = frozenset(connection.execute(statement).scalars())
+            parameters = {"p_ids": list(offers), "p_now": now, **self._mine()}
+            offer = statements(connection.dialect.name).offer
+            offered = frozenset(connection.execute(offer, parameters).scalars())
             if offered and not self._stories_used:
                 mark_used(connection, self.number, at=now)
         if offered:
@@ -252,54 +242,22 @@ class LeasedEdition:
         take over between this and the end of the transaction.
         """
         now = self._clock.now()
-        renewed = connection.execute(
-            sa.update(lease)
-            .where(
-                lease.c.name == self.held.name,
-                lease.c.owner == self.held.owner,
-                lease.c.epoch == self.held.epoch,
-                lease.c.until > now,
-            )
-            .values(until=now + self._length)
-        ).rowcount
-        if not renewed:
+        parameters = {"p_name": self.held.name, "p_now": now, "p_until": now + self._length}
+        row = connection.execute(FENCE, parameters | self._mine() | {"p_edition": self.number}).first()
+        if row is None:
             raise SendingStopped(
                 "another process sends this edition now, or this one was silent for too long",
                 hint="What this one had handed over is recorded; look with: digest deliveries",
             )
-        if state is not None:
-            row = connection.execute(
-                sa.select(edition.c.state, edition.c.held, edition.c.paused).where(
-                    edition.c.id == self.number
-                )
-            ).one()
-            if row.state != state:
-                raise SendingStopped(f"the edition is {row.state} now")
-            if row.held or row.paused:
-                flag = "held" if row.held else "paused"
-                raise SendingStopped(f"the edition is {flag}: {row.held or row.paused}")
+        if state is not None and row.state != state:
+            raise SendingStopped(f"the edition is {row.state} now")
+        if state is not None and (row.held or row.paused):
+            flag = "held" if row.held else "paused"
+            raise SendingStopped(f"the edition is {flag}: {row.held or row.paused}")
         return now
 
-    def _select_candidates(self) -> sa.Select[Any]:
-        """Rows as claims need them, with a fresh look at who left and who was suppressed."""
-        people = self._audience.subquery("people")
-        refused = self._do_not_send.subquery("refused")
-        wanted = sa.select(sa.literal(1)).where(people.c.subscription == delivery.c.subscription).exists()
-        suppressed = sa.select(sa.literal(1)).where(refused.c[0] == delivery.c.address_key).exists()
-        return (
-            sa.select(
-                delivery.c.id,
-                delivery.c.subscription,
-                delivery.c.address,
-                delivery.c.name,
-                delivery.c.variant,
-                delivery.c.attempts,
-                wanted.label("wanted"),
-                suppressed.label("suppressed"),
-            )
-            .where(delivery.c.edition == self.number)
-            .with_for_update(skip_locked=True, of=delivery)
-        )
+    def _mine(self) -> dict[str, object]:
+        return {"p_owner": self.held.owner, "p_epoch": self.held.epoch}
 
     def _next(
         self, connection: sa.Connection, limit: int, now: dt.datetime
@@ -309,59 +267,42 @@ class LeasedEdition:
         The queue is read from where the last claim ended: on PostgreSQL the entries before that are dead and
         still in the index.
         """
-        due = self._candidates.where(delivery.c.state == State.deferred, delivery.c.next_attempt <= now)
-        rows = list(
-            connection.execute(due.order_by(delivery.c.next_attempt, delivery.c.id).limit(limit)).all()
-        )
-        queue = self._candidates.where(
-            delivery.c.state == State.queued, delivery.c.next_attempt.is_(None)
-        ).order_by(delivery.c.id)
-        if len(rows) < limit:
-            found = connection.execute(
-                queue.where(delivery.c.id > self._after).limit(limit - len(rows))
-            ).all()
+        rows: list[sa.Row[Any]] = []
+        this: dict[str, object] = {"p_edition": self.number}
+        if not self._looked_for_due:
+            self._first_due = connection.execute(FIRST_DUE, this).scalar()
+            self._looked_for_due = True
+        if self._first_due is not None and self._first_due <= now:
+            rows += connection.execute(DUE, this | {"p_now": now, "p_limit": limit}).all()
+            self._looked_for_due = False
+        left = limit - len(rows)
+        if left:
+            found = connection.execute(QUEUE_AFTER, this | {"p_id": self._after, "p_limit": left}).all()
             rows += found
-            if len(rows) < limit and self._after:  # once around: copies that came back to the queue
-                rows += connection.execute(
-                    queue.where(delivery.c.id <= self._after).limit(limit - len(rows))
-                ).all()
+            if len(found) < left and self._after:  # once around: copies that came back to the queue
+                more = {"p_id": self._after, "p_limit": left - len(found)}
+                rows += connection.execute(QUEUE_UP_TO, this | more).all()
                 self._after = 0
             elif found:
                 self._after = found[-1].id
         return rows, len(rows) < limit
 
-    def _update_by_result(self) -> sa.Update:
-        """Takes parameters of `_parameters`. A late result may settle what was called uncertain."""
-        # An attempt that ended in doubt was counted then.
-        tried = sa.bindparam("tried", type_=sa.Integer)
-        counted = sa.case((delivery.c.state == State.uncertain, tried - 1), else_=tried)
-        return (
-            sa.update(delivery)
-            .where(delivery.c.id == sa.bindparam("delivery"), self._mine, _STILL_OPEN)
-            .values(
-                state=sa.bindparam("becomes"),
-                attempts=delivery.c.attempts + counted,
-                next_attempt=sa.bindparam("again", type_=delivery.c.next_attempt.type),
-                settled=sa.bindparam("at", type_=delivery.c.settled.type),
-                code=sa.bindparam("said"),
-                enhanced=sa.bindparam("status"),
-                reply=sa.bindparam("text"),
-            )
-        )
+    def _note_due(self, results: Sequence[Result]) -> None:
+        """Only the holder of the lease defers copies, so that nobody else knows an earlier time."""
+        times = [result.next_attempt for result in results if result.next_attempt is not None]
+        if times:
+            self._first_due = min(times if self._first_due is None else [*times, self._first_due])
 
-
-def _parameters(result: Result, now: dt.datetime) -> dict[str, object]:
-    outcome, state = result.outcome, result.state
-    return {
-        "delivery": outcome.delivery,
-        "becomes": state.value,
-        "tried": 0 if state is State.queued else 1,
-        "again": result.next_attempt,
-        "at": now if state in _SETTLED else None,
-        "said": outcome.code,
-        "status": outcome.enhanced,
-        "text": outcome.reply,
-    }
+    def _unwanted(self, connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> dict[int, str]:
+        """Rows that must not be sent after all, and why: they left or were suppressed meanwhile."""
+        dialect = connection.dialect.name
+        wanted, refused = self._people.c.subscription, self._refused.c[0]
+        ids = {"p_ids": [row.subscription for row in rows]}
+        keys = {"p_ids": [row.address_key for row in rows if row.address_key is not None]}
+        here = set(connection.execute(sa.select(wanted).where(among(dialect, wanted)), ids).scalars())
+        gone = set(connection.execute(sa.select(refused).where(among(dialect, refused)), keys).scalars())
+        skipped = {row.id: UNSUBSCRIBED for row in rows if row.subscription not in here}
+        return skipped | {row.id: SUPPRESSED for row in rows if row.address_key in gone}
 
 
 def lease_name(number: int) -> str:
