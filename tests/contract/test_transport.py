@@ -427,7 +427,7 @@ def context() -> ssl.SSLContext:
 @pytest.mark.parametrize("mode", [SmtpTls.starttls, SmtpTls.implicit])
 def test_tls_with_a_certificate_of_a_named_authority(mode: SmtpTls, context: ssl.SSLContext) -> None:
     with SmtpServer(tls=context, implicit=mode is SmtpTls.implicit) as server:
-        transport = make(server, host="localhost", tls=mode, ca_file=PEM)
+        transport = make(server, tls=mode, ca_file=PEM)
         outcomes = deliver(transport, message(1), message(2))
     assert [o.kind for o in outcomes] == [Kind.accepted, Kind.accepted]
     assert server.received[0].content == TEXT
@@ -436,7 +436,7 @@ def test_tls_with_a_certificate_of_a_named_authority(mode: SmtpTls, context: ssl
 @pytest.mark.parametrize("mode", [SmtpTls.starttls, SmtpTls.implicit])
 def test_an_unknown_certificate_is_refused(mode: SmtpTls, context: ssl.SSLContext) -> None:
     with SmtpServer(tls=context, implicit=mode is SmtpTls.implicit) as server:
-        error = fails(make(server, host="localhost", tls=mode))
+        error = fails(make(server, tls=mode))
     assert "certificate" in error.message
     assert "smtp.ca_file" in error.hint
 
@@ -451,7 +451,7 @@ def test_required_tls_that_is_not_offered_is_an_error() -> None:
 def test_what_is_said_before_tls_does_not_count_as_said_under_it(context: ssl.SSLContext) -> None:
     injected = Fault("starttls", extra=b"250 injected\r\n", times=-1)
     with SmtpServer(injected, tls=context) as server:
-        error = fails(make(server, host="localhost", tls=SmtpTls.starttls, ca_file=PEM))
+        error = fails(make(server, tls=SmtpTls.starttls, ca_file=PEM))
     assert error.phase == "STARTTLS"
 
 
@@ -473,7 +473,7 @@ def test_a_ca_file_that_is_none(tmp_path: Path, context: ssl.SSLContext) -> None
 @pytest.mark.parametrize("end", ENDS)
 def test_lost_after_the_dot_under_tls_is_uncertain(end: str, context: ssl.SSLContext) -> None:
     with SmtpServer(Fault("dot", reply=b"", then=end), tls=context) as server:
-        (outcome,) = deliver(make(server, host="localhost", tls=SmtpTls.starttls, ca_file=PEM), message())
+        (outcome,) = deliver(make(server, tls=SmtpTls.starttls, ca_file=PEM), message())
     assert outcome.kind is Kind.uncertain
 
 
