@@ -1,9 +1,9 @@
 """How fast does an edition leave, with everything that keeps the ledger true?
 
-Input: the sample newspaper's three weeks as three editions of about 40 kB a copy, each for 3,000 subscribers,
-sent as `digest send` does it: claimed, composed, offered (committed to the disk before the first byte), handed
-over, recorded. The relay is Postfix's smtp-sink on loopback, which takes everything; without it nothing is
-measured.
+Input: the sample newspaper's three weeks as three editions of about 40 kB a copy, each for 3,000
+subscribers, sent as `digest send` does it: claimed, composed, offered (committed to the disk before the first
+byte), handed over, recorded. The relay is Postfix's smtp-sink on loopback, which takes everything; without it
+nothing is measured.
 
 Compared, on the same messages and the same sink: smtplib over one connection with messages made beforehand
 (no ledger: what the library and the sink allow), and a loop such as many programs have, which makes an
@@ -176,8 +176,8 @@ def run() -> None:
             note("EmailMessage and smtplib", by_email_message(app, edition, people[:200], port))
         connections = app.settings.smtp.connections
     print(
-        f"{ROUNDS} editions to {PEOPLE:,} subscribers, {size / 1000:.0f} kB a copy, {connections} connections "
-        "to smtp-sink; the ledger is on disk"
+        f"{ROUNDS} editions to {PEOPLE:,} subscribers, {size / 1000:.0f} kB a copy, {connections} "
+        "connections to smtp-sink; the ledger is on disk"
     )
     print(f"{'':26} {'messages/s':>10}   {'us of CPU a message':>19}")
     base = statistics.median(each.messages / each.seconds for each in results["digest send"])
