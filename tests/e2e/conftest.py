@@ -30,11 +30,17 @@ def browser() -> Iterator[Browser]:
     For one module only: Playwright's synchronous door opens once at a time in a thread.
     """
     path = _chromium()
-    with sync_playwright() as playwright:
+    try:
+        playwright = sync_playwright().start()
+    except Exception as error:  # noqa: BLE001 - Playwright raises nothing more exact
+        pytest.skip(f"Playwright does not start, perhaps for want of libatomic1: {error}")
+    try:
         # Without a sandbox: these run as root in continuous integration, on pages that we wrote ourselves.
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         yield chromium
         chromium.close()
+    finally:
+        playwright.stop()
 
 
 @pytest.fixture
