@@ -1,7 +1,8 @@
 """Speaks SMTP with the relay.
 
-`connection` is one connection that blocks: greeting, TLS, sign-in, then message after message; of each it
-knows whether the server can have taken it. `client` is the transport over several, a thread for each.
+`wire` reads replies; `connection` is one connection that blocks: greeting, TLS, sign-in, then message after
+message, of each of which it knows whether the server can have taken it; `client` is the transport over
+several of them, a thread for each.
 """
 
 from digest.smtp.client import SmtpTransport

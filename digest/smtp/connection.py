@@ -1,19 +1,17 @@
 """One SMTP connection that blocks, on top of smtplib, and exact about what the server can have taken.
 
-smtplib brings EHLO, STARTTLS and AUTH. Replies are read here, by RFC 5321 4.2 to the letter, because the
-answer to "was it taken?" hangs on them: a reply that came unasked, or rubbish, is never counted as the answer
-to the next command. The text of a message and its final dot are written separately, so that a failure lies
-certainly before the dot (nothing was taken) or after it (nobody knows).
+smtplib brings EHLO, STARTTLS and AUTH. Replies are read by the letter (`wire`), because the answer to "was it
+taken?" hangs on them: one that came unasked, or rubbish, is never counted as the answer to the next command.
+The text of a message and its final dot are written separately, so that a failure lies certainly before the
+dot (nothing was taken) or after it (nobody knows).
 """
 
 from __future__ import annotations
 
 import ipaddress
-import re
 import smtplib
 import socket
 import ssl
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,12 +21,7 @@ from digest.config import Smtp, SmtpTls
 from digest.errors import TransportError
 from digest.model import Message, Outcome, OutcomeKind
 from digest.replies import About, enhanced_status, meaning
-
-_LONGEST_LINE = 4096
-_MOST_LINES = 100
-_REPLY_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
-_UNPRINTABLE = re.compile(r"[^ -~]+")
-_LONGEST_TEXT = 500
+from digest.smtp.wire import Broken, Implicit, Plain, own_name, printable, reason
 
 _CHECK = "Check smtp.host and smtp.port in config.toml, and that the relay runs."
 _SIGN_IN = "Check smtp.user and smtp.password_file in config.toml."
@@ -57,10 +50,6 @@ class Lost(Exception):  # noqa: N818 - says what happened to the connection
         self.reply, self.fresh = reply, fresh
 
 
-class _Broken(smtplib.SMTPServerDisconnected):
-    """No usable reply: closed, reset, too slow, or not SMTP. smtplib lets it pass."""
-
-
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is this machine by its form; names are not looked up."""
     name = host.strip("[]").lower().rstrip(".")
@@ -72,86 +61,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class _Strict:
-    """Reading replies; the half of smtplib that is replaced. `reply_timeout` is for a whole reply."""
-
-    sock: socket.socket | None
-    reply_timeout: float
-
-    def prepare(self, host: str, reply_timeout: float) -> None:
-        # smtplib checks certificates against the name given to its constructor, which would connect at once.
-        self._host = host
-        self.reply_timeout = reply_timeout
-        self._unread = bytearray()
-
-    def getreply(self) -> tuple[int, bytes]:
-        """The next reply (RFC 5321 4.2.1); its lines joined. Raises `_Broken`."""
-        deadline = time.monotonic() + self.reply_timeout
-        lines: list[bytes] = []
-        code = b""
-        while len(lines) < _MOST_LINES:
-            line = self._line(deadline)
-            match = _REPLY_LINE.fullmatch(line)
-            if match is None or (code and match[1] != code):
-                raise _Broken(f"the server speaks rubbish: {printable(line)!r}")
-            code = match[1]
-            lines.append(match[3] or b"")
-            if match[2] != b"-":
-                return int(code), b"\n".join(lines)
-        raise _Broken(f"the server's reply has more than {_MOST_LINES} lines")
-
-    def unasked(self) -> bool:
-        """Whether the server said something that nobody asked for. Raises `_Broken` when it has closed."""
-        if not self._unread:
-            assert self.sock is not None
-            timeout = self.sock.gettimeout()
-            try:
-                self.sock.setblocking(False)
-                self._take(self.sock.recv(_LONGEST_LINE))
-            except (BlockingIOError, ssl.SSLWantReadError):
-                return False
-            except OSError as error:
-                raise _Broken(reason(error)) from error
-            finally:
-                self.sock.settimeout(timeout)
-        return True
-
-    def _line(self, deadline: float) -> bytes:
-        while (end := self._unread.find(b"\n")) < 0:
-            if len(self._unread) > _LONGEST_LINE:
-                raise _Broken("the server's reply has an endless line")
-            if self.sock is None:
-                raise _Broken("the connection is closed")
-            left = deadline - time.monotonic()
-            try:
-                self.sock.settimeout(max(left, 0.001))
-                self._take(self.sock.recv(_LONGEST_LINE))
-            except TimeoutError as error:
-                raise _Broken(f"no answer within {self.reply_timeout:g} seconds") from error
-            except OSError as error:
-                raise _Broken(reason(error)) from error
-        line = bytes(self._unread[:end]).removesuffix(b"\r")
-        del self._unread[: end + 1]
-        return line
-
-    def _take(self, data: bytes) -> None:
-        if not data:
-            raise _Broken("the server closed the connection")
-        self._unread += data
-
-
-class _Plain(_Strict, smtplib.SMTP):
-    pass
-
-
-class _Implicit(_Strict, smtplib.SMTP_SSL):
-    pass
-
-
 class Connection:
     """An open, greeted, signed-in connection. Raises `TransportError` when it cannot be had.
 
-    `seen` is handed the socket as soon as there is one, for whoever may have to break it off.
+    `seen` is handed it as soon as it is open, for whoever may have to break it off.
     """
 
     def __init__(
@@ -176,15 +89,15 @@ class Connection:
 
     # Opening
 
-    def _new_wire(self, ca_file: Path | None) -> _Plain | _Implicit:
-        name = self._settings.helo or _own_name()
-        wire: _Plain | _Implicit
+    def _new_wire(self, ca_file: Path | None) -> Plain | Implicit:
+        name = self._settings.helo or own_name()
+        wire: Plain | Implicit
         if self._tls is SmtpTls.implicit:
-            wire = _Implicit(
+            wire = Implicit(
                 local_hostname=name, timeout=self._settings.timeout, context=self._context(ca_file)
             )
         else:
-            wire = _Plain(local_hostname=name, timeout=self._settings.timeout)
+            wire = Plain(local_hostname=name, timeout=self._settings.timeout)
         wire.prepare(self._host, self._settings.timeout)
         return wire
 
@@ -199,7 +112,7 @@ class Connection:
             code, text = self._wire.connect(self._host, self._settings.port)
         except ssl.SSLError as error:
             raise self._error("TLS", reason(error), hint=_TLS) from error
-        except (_Broken, OSError) as error:
+        except (Broken, OSError) as error:
             raise self._error("connect", reason(error), hint=_CHECK) from error
         assert self._wire.sock is not None
         # The dot is written by itself: Nagle's algorithm would keep it back until the text is acknowledged.
@@ -253,7 +166,7 @@ class Connection:
         self.used = True
         try:
             refused = self._envelope(message)
-        except _Broken as error:
+        except Broken as error:
             raise Lost(Reply(0, str(error))) from error
         if refused is not None:
             return refused
@@ -267,7 +180,7 @@ class Connection:
         """Ends it, with QUIT where that is possible. Never raises."""
         if polite and self.usable:
             self._wire.reply_timeout = min(self._settings.timeout, 5.0)
-            with suppress(_Broken, OSError, smtplib.SMTPException):
+            with suppress(Broken, OSError, smtplib.SMTPException):
                 self._wire.docmd("QUIT")
         self._wire.close()
 
@@ -321,7 +234,7 @@ class Connection:
             sock.settimeout(self._settings.timeout)
             sock.sendall(_stuffed(message.content))
             early = wire.unasked()
-        except (_Broken, OSError) as error:
+        except (Broken, OSError) as error:
             reply = self._last_words(error)
             wire.close()
             if reply.code >= 400:
@@ -330,7 +243,7 @@ class Connection:
         if early:  # it answers a text that it has not seen the end of
             try:
                 reply = self._reply()
-            except _Broken as error:
+            except Broken as error:
                 reply = Reply(0, str(error))
             wire.close()
             if reply.code >= 400:
@@ -344,12 +257,12 @@ class Connection:
             # RFC 5321 4.5.3.2.6: ten minutes, for a server that works before it answers.
             wire.reply_timeout = min(600.0, 10 * self._settings.timeout)
             reply = self._reply()
-        except (_Broken, OSError) as error:
+        except (Broken, OSError) as error:
             wire.close()
             return Outcome(message.delivery, OutcomeKind.uncertain, reply=reason(error))
         finally:
             wire.reply_timeout = self._settings.timeout
-        if reply.code == 250 or 200 <= reply.code < 300:
+        if reply.code < 300:
             return reply.outcome(message.delivery, OutcomeKind.accepted)
         if reply.code < 400:
             wire.close()
@@ -361,7 +274,7 @@ class Connection:
 
     def _last_words(self, error: Exception) -> Reply:
         """What the server still said before it went away in the middle of a text; else what happened."""
-        with suppress(_Broken, OSError):
+        with suppress(Broken, OSError):
             self._wire.reply_timeout = 0.5
             return self._reply()
         return Reply(0, reason(error))
@@ -370,12 +283,12 @@ class Connection:
         """Raises `Lost` for 421: the server is closing this connection (RFC 5321 3.8)."""
         sock = self._wire.sock
         if sock is None:
-            raise _Broken("the connection is closed")
+            raise Broken("the connection is closed")
         try:
             sock.settimeout(self._settings.timeout)
             sock.sendall(f"{line}\r\n".encode("ascii"))
         except OSError as error:
-            raise _Broken(reason(error)) from error
+            raise Broken(reason(error)) from error
         reply = self._reply()
         if reply.code == 421 and meaning(reply.code, reply.text).about is About.connection:
             self._wire.close()
@@ -391,7 +304,7 @@ class Connection:
         try:
             if self._command("RSET").code >= 300:
                 self._wire.close()
-        except (_Broken, Lost):
+        except (Broken, Lost):
             self._wire.close()
 
 
@@ -406,26 +319,3 @@ def _stuffed(content: bytes) -> bytes:
     if content.startswith(b"."):
         content = b"." + content
     return content if content.endswith(b"\r\n") else content + b"\r\n"
-
-
-def printable(text: bytes | str) -> str:
-    """A server's words on one line, without what could steer a terminal, at most 500 characters."""
-    words = text if isinstance(text, str) else text.decode("utf-8", "replace")
-    return _UNPRINTABLE.sub(" ", words).strip()[:_LONGEST_TEXT]
-
-
-def reason(error: BaseException) -> str:
-    """An exception in words for the operator."""
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not valid here: {error.verify_message}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
-
-
-def _own_name() -> str:
-    """This machine's name for EHLO, or an address literal (RFC 5321 4.1.4); without a slow look-up."""
-    name = socket.gethostname()
-    return name if "." in name and name.isascii() else "[127.0.0.1]"
