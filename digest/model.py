@@ -365,8 +365,8 @@ class Edition:
     """What was decided about approval, lateness and uncertain copies when it was built."""
     told: bool = False
     """Whether the editors were told that it is ready."""
-    released: bool = False
-    """Whether a person let it go on after a hold: being late no longer stops it."""
+    released: dt.datetime | None = None
+    """When a person last let it go on after a hold; lateness counts from then."""
     departed: dt.datetime | None = None
     """When it began to leave."""
     started: dt.datetime | None = None

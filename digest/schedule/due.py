@@ -1,7 +1,8 @@
 """Which step a period needs now: a pure function of its times, its edition's state and the moment.
 
 Lateness is measured for each step on its own: a step is in time in [its time, its time + lateness). Later it
-is not done by itself any more but reported, so that nobody gets a week-old "this week" after an outage.
+is not done by itself any more but reported, so that nobody gets a week-old "this week" after an outage. A
+person who lets a held edition go on sees what time it is: lateness then counts from that moment.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from enum import StrEnum
 from digest.config.settings import Approval
 from digest.model import EditionState, Period
 from digest.schedule.periods import Schedule, periods_after
-
-_FOREVER = dt.timedelta(days=36_500)
 
 
 class Step(StrEnum):
@@ -46,14 +45,14 @@ class Facts:
     """What the tables say about a period's edition. `state` None: there is no edition yet.
 
     `told` is whether its editors were told; `held` and `paused` are whether these flags are on; `released`
-    is whether a person let it go on after a hold, who then knew that it was late.
+    is when a person last let it go on after a hold.
     """
 
     state: EditionState | None = None
     told: bool = False
     held: bool = False
     paused: bool = False
-    released: bool = False
+    released: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +69,16 @@ class Due:
 
 def due(period: Period, facts: Facts, now: dt.datetime, *, lateness: dt.timedelta, approval: Approval) -> Due:
     """What this period needs at `now`: once that is done and recorded, the next call says what comes then."""
-    if facts.released:
-        lateness = _FOREVER
     match facts.state:
         case None:
-            return _timed(Step.build, period.build_at, now, lateness)
+            return _timed(Step.build, period.build_at, facts, now, lateness)
         case EditionState.draft:
             return _draft(period, facts, now, lateness, approval)
         case EditionState.approved | EditionState.fanning | EditionState.sending:
             if facts.held or facts.paused:
                 return Due(Step.person)
             if facts.state is EditionState.approved:
-                return _timed(Step.send, period.send_at, now, lateness)
+                return _timed(Step.send, period.send_at, facts, now, lateness)
             # Begun in time: it goes on, however long the machine was away. What has become too old for a
             # single reader is for the delivery's own expiry to say.
             return Due(Step.send, period.send_at)
@@ -95,24 +92,34 @@ def _draft(period: Period, facts: Facts, now: dt.datetime, lateness: dt.timedelt
     if facts.held:
         return Due(Step.person)
     if approval is Approval.automatic:
-        return _timed(Step.lock, period.lock_at, now, lateness)
+        return _timed(Step.lock, period.lock_at, facts, now, lateness)
     if now < period.lock_at:
         return Due(Step.wait, period.lock_at)
-    if now < period.send_at + lateness:
+    if now < _deadline(period.send_at, facts.released, lateness):
         return Due(Step.ask, period.lock_at)
     return Due(Step.late, period.send_at, Step.send)
 
 
-def _timed(step: Step, at: dt.datetime, now: dt.datetime, lateness: dt.timedelta) -> Due:
+def _timed(step: Step, at: dt.datetime, facts: Facts, now: dt.datetime, lateness: dt.timedelta) -> Due:
     if now < at:
         return Due(Step.wait, at)
-    return Due(step, at) if now < at + lateness else Due(Step.late, at, step)
+    if now < _deadline(at, facts.released, lateness):
+        return Due(step, at)
+    return Due(Step.late, at, step)
 
 
-def next_wake(period: Period, now: dt.datetime, *, lateness: dt.timedelta) -> dt.datetime | None:
+def _deadline(at: dt.datetime, released: dt.datetime | None, lateness: dt.timedelta) -> dt.datetime:
+    """Until when a step due `at` is in time."""
+    return (at if released is None else max(at, released)) + lateness
+
+
+def next_wake(
+    period: Period, now: dt.datetime, *, lateness: dt.timedelta, released: dt.datetime | None = None
+) -> dt.datetime | None:
     """The first moment later than `now` at which `due` can change its answer by time alone; None: never."""
     times = (period.build_at, period.lock_at, period.send_at)
-    return min((at for time in times for at in (time, time + lateness) if at > now), default=None)
+    ends = (_deadline(time, released, lateness) for time in times)
+    return min((at for at in (*times, *ends) if at > now), default=None)
 
 
 @dataclass(frozen=True, slots=True)

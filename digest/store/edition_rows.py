@@ -28,6 +28,9 @@ def read_editions(connection: sa.Connection, query: sa.Select[Any], *, content: 
 
     Without `content` they come as for a list: no stories, nothing left out, no variants.
     """
+    if not content:
+        # Long, and asked for every few seconds by the schedule.
+        query = query.with_only_columns(*(each for each in edition.c if each is not edition.c.left_out))
     rows = connection.execute(query).all()
     ids = [row.id for row in rows] if content else []
     stories = _grouped(
@@ -67,7 +70,7 @@ def _edition(
         ),
         state=EditionState(row.state),
         stories=tuple(decode_story(each.content) for each in stories),
-        left_out=tuple(decode_left_out(each) for each in (row.left_out or ()) if content),
+        left_out=tuple(decode_left_out(each) for each in row.left_out or ()) if content else (),
         variants=tuple(Variant(v.key, v.subject, v.html, v.text, v.nonce) for v in variants),
         hash=row.hash,
         approved_hash=row.approved_hash,
@@ -84,7 +87,7 @@ def _edition(
         choices=decode_choices(row.choices),
         policy=row.policy or {},
         told=row.told is not None,
-        released=row.released is not None,
+        released=row.released,
         departed=row.departed,
         started=row.started,
         finished=row.finished,

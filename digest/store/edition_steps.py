@@ -53,7 +53,7 @@ class EditionSteps:
         return self._act(number, Action.hold, at=at, by=by, values={"held": reason}, reason=reason)
 
     def release(self, number: int, *, at: dt.datetime, by: str) -> Edition:
-        """Lets a held edition go on from the state that it is in; that it is late no longer stops it."""
+        """Lets a held edition go on from the state that it is in; lateness is counted anew from `at`."""
         held = edition.c.held != ""
         values = {"held": "", "released": at}
         return self._act(number, Action.release, at=at, by=by, values=values, where=(held,))

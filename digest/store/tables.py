@@ -231,7 +231,7 @@ edition = Table(
     Column("approved_by", sa.Text, nullable=False, server_default=""),
     Column("approved", Instant),
     Column("told", Instant),  # when editors were told that the draft is ready
-    Column("released", Instant),  # when a person let it go on after a hold: lateness no longer stops it
+    Column("released", Instant),  # when a person last let it go on after a hold
     Column("fanned_to", sa.BigInteger, nullable=False, server_default="0"),  # last subscription in the ledger
     Column("departed", Instant),  # when it began to leave: no copy has a later Date
     Column("started", Instant),

@@ -110,6 +110,18 @@ def test_a_week_goes_through_its_steps_once() -> None:
     assert " ".join(taken[:8]) == "wait build tell wait lock wait send done"
 
 
+def test_lateness_counts_from_the_moment_at_which_a_person_let_it_go() -> None:
+    released = dataclasses.replace(APPROVED, released=WEEK.send_at + 30 * DAY)
+    assert step(released, WEEK.send_at + 31 * DAY - SECOND).step is Step.send
+    assert step(released, WEEK.send_at + 31 * DAY) == Due(Step.late, WEEK.send_at, Step.send)
+
+
+def test_a_release_before_the_time_of_a_step_does_not_excuse_an_outage() -> None:
+    released = dataclasses.replace(DRAFT, released=WEEK.build_at)
+    assert step(released, WEEK.lock_at + DAY - SECOND).step is Step.lock
+    assert step(released, WEEK.lock_at + DAY) == Due(Step.late, WEEK.lock_at, Step.lock)
+
+
 # --- downtime -------------------------------------------------------------------------------------
 
 
@@ -164,10 +176,15 @@ def test_a_changed_schedule_misses_no_time() -> None:
 
 # --- waking ---------------------------------------------------------------------------------------
 
-FACTS = st.builds(
-    Facts, st.none() | st.sampled_from(EditionState), st.booleans(), st.booleans(), st.booleans()
-)
 OFFSETS = st.timedeltas(-DAY, 5 * DAY)
+FACTS = st.builds(
+    Facts,
+    st.none() | st.sampled_from(EditionState),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.none() | OFFSETS.map(lambda offset: WEEK.build_at + offset),
+)
 
 
 @given(FACTS, OFFSETS, OFFSETS, st.sampled_from(Approval), st.sampled_from([HOUR, DAY, 3 * DAY]))
@@ -175,7 +192,7 @@ def test_the_answer_changes_only_at_the_moments_that_are_announced(
     facts: Facts, one: dt.timedelta, other: dt.timedelta, approval: Approval, lateness: dt.timedelta
 ) -> None:
     now, later = sorted((WEEK.build_at + one, WEEK.build_at + other))
-    wake = next_wake(WEEK, now, lateness=lateness)
+    wake = next_wake(WEEK, now, lateness=lateness, released=facts.released)
     if wake is None or later < wake:
         answers = {due(WEEK, facts, at, lateness=lateness, approval=approval) for at in (now, later)}
         assert len(answers) == 1
