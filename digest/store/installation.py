@@ -67,14 +67,16 @@ class Installation:
     def acquire(self, name: str, owner: str, *, now: dt.datetime, length: dt.timedelta) -> int | None:
         """Takes the lease if nobody holds it at `now`; its new epoch, or None while another owner has it.
 
-        `owner` names one process for its lifetime: asking again as the same owner takes the lease anew.
+        `owner` names one process for its lifetime: asking again as the same owner takes the lease anew. One
+        that is said to last far longer than any is given was taken while a clock was wrong, and counts for
+        nothing; the new epoch fences its holder off.
         """
         with self._database.write() as connection:
             statement = insert(connection, lease).values(name=name, owner=owner, epoch=1, until=now + length)
             statement = statement.on_conflict_do_update(
                 index_elements=[lease.c.name],
                 set_={"owner": owner, "epoch": lease.c.epoch + 1, "until": now + length},
-                where=sa.or_(lease.c.until <= now, lease.c.owner == owner),
+                where=sa.or_(lease.c.until <= now, lease.c.until > now + 10 * length, lease.c.owner == owner),
             )
             return connection.execute(statement.returning(lease.c.epoch)).scalar()
 

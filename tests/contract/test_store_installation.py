@@ -130,3 +130,12 @@ def test_a_source_remembers_what_it_said_last(database: Database, clock: FixedCl
     sources.succeeded("news", at=clock.now())
     assert sources.list_() == [sources.get("news")]
     assert sources.get("news").last_error == ""
+
+
+def test_a_lease_taken_while_a_clock_was_wrong_binds_nobody(database: Database, clock: FixedClock) -> None:
+    installation = Installation(database)
+    ahead = clock.now() + dt.timedelta(days=3650)
+    assert installation.acquire("leader", "a", now=ahead, length=MINUTE) == 1
+    assert installation.acquire("leader", "b", now=clock.now(), length=MINUTE) == 2
+    assert not installation.renew("leader", "a", 1, now=ahead, length=MINUTE)
+    assert installation.acquire("leader", "c", now=clock.now(), length=MINUTE) is None
