@@ -39,6 +39,15 @@ class SystemClock:
         return dt.datetime.now(dt.UTC)
 
 
+def _title(newsletter: Newsletter, *, popular: bool) -> str:
+    """The configured title. The one that nobody chose says only what is so: a list without figures is not
+    called popular, nor a day a week."""
+    if newsletter.title != Newsletter.model_fields["title"].default:
+        return newsletter.title
+    period = {"7d": "This week’s", "1d": "The day’s"}[newsletter.window]
+    return f"{period} most popular news" if popular else f"{period} news"
+
+
 class App:
     """The product, put together for one configuration."""
 
@@ -128,7 +137,7 @@ class App:
         site = self.settings.site.url.rstrip("/")
         return Presentation(
             name=newsletter.name,
-            title=newsletter.title,
+            title=_title(newsletter, popular=bool(edition.metric)),
             language=newsletter.language,
             zone=newsletter.zone,
             accent=newsletter.accent,

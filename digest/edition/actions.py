@@ -47,8 +47,8 @@ _EDIT = Rule(_EDITABLE, becomes=_S.draft)
 
 ACTIONS: MappingProxyType[Action, Rule] = MappingProxyType(
     {
-        # A cancelled edition is no obstacle to building its period anew.
-        Action.build: Rule(frozenset({_S.draft, _S.cancelled}), becomes=_S.draft),
+        # A cancelled edition is no obstacle to building its period anew, nor one that was never made.
+        Action.build: Rule(frozenset({_S.draft, _S.cancelled, _S.skipped}), becomes=_S.draft),
         Action.pin: _EDIT,
         Action.exclude: _EDIT,
         Action.move: _EDIT,

@@ -23,14 +23,19 @@ Observed = tuple[int, int, int, int, float]
 
 
 def candidates(
-    connection: sa.Connection, window: Window, newsletter: str, *, until: dt.datetime
+    connection: sa.Connection,
+    window: Window,
+    newsletter: str,
+    *,
+    until: dt.datetime,
+    also: Iterable[int] = (),
 ) -> list[Candidate]:
-    """Stories dated in the window, and those held over to it, by date and id."""
+    """Stories dated in the window, those held over to it, and those in `also`, by date and id."""
     held = sa.select(held_over.c.story).where(
         held_over.c.newsletter == newsletter, held_over.c.at <= window.start
     )
     # As a list and not as a subquery, so that both halves of the OR can use an index.
-    kept = list(connection.execute(held).scalars())
+    kept = [*connection.execute(held).scalars(), *also]
     chosen = sa.or_(sa.and_(story.c.date >= window.start, story.c.date < window.end), story.c.id.in_(kept))
     rows = connection.execute(STORIES.where(chosen).order_by(story.c.date, story.c.id)).all()
     signals = signals_of(connection, chosen, since=window.start - BEFORE, until=until)

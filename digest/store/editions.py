@@ -136,11 +136,13 @@ class Editions(EditionSteps):
         action: str = "build",
         templates: Mapping[str, str] | None = None,
         pictures: Iterable[str] = (),
+        tell_again: bool = False,
     ) -> Edition:
         """Replaces what a draft or approved edition says, and its reservations; returns it as it is now.
 
         `before` is the edition as it was read. Raises `EditionError` when it was changed, held, approved or
-        sent meanwhile. An approval stays when the hash is the approved one; else it is a draft again.
+        sent meanwhile. An approval stays when the hash is the approved one; else it is a draft again. With
+        `tell_again` its editors count as not told yet.
         """
         stays = before.state is EditionState.approved and made.hash == before.approved_hash
         values: dict[str, Any] = {
@@ -150,8 +152,13 @@ class Editions(EditionSteps):
         }
         if not stays:
             values |= {"approved_hash": "", "approved_by": "", "approved": None}
+        if tell_again:
+            values["told"] = None
         with self._database.write() as connection:
             lock_newsletter(connection, before.newsletter)
+            if read(connection, before.id).choices != before.choices:
+                # Not every choice is in the hash: to exclude what was not in the list changes nothing in it.
+                raise refusal(connection, before.id, Action.set)
             same = sa.and_(
                 edition.c.state == before.state.value,
                 edition.c.hash == before.hash,
@@ -176,10 +183,11 @@ class Editions(EditionSteps):
 
     # Looking
 
-    def get(self, ref: str | int) -> Edition:
+    def get(self, ref: str | int, *, content: bool = True) -> Edition:
         """By id (``12``, ``#12``), by name (``weekly/2026-11-16``), or the newest of ``weekly``.
 
-        Where a period has a cancelled edition and another one, the name means that one. Raises `UsageError`.
+        Where a period has a cancelled edition and another one, the name means that one. Without `content` no
+        stories and no variants. Raises `UsageError`.
         """
         text = str(ref).strip()
         query = only()
@@ -192,7 +200,7 @@ class Editions(EditionSteps):
         else:
             query = query.where(edition.c.newsletter == slug)
         with self._database.read() as connection:
-            found = read_editions(connection, _standing_first(query).limit(1))
+            found = read_editions(connection, _standing_first(query).limit(1), content=content)
             if found:
                 return found[0]
             newest = read_editions(connection, only().limit(3), content=False)

@@ -20,7 +20,7 @@ from digest.store.dialects import insert
 from digest.store.events import record
 from digest.store.intake import StoryCounts, take_in
 from digest.store.story_rows import STORIES, read, whole
-from digest.store.tables import held_over, media, source, story, story_name, story_version
+from digest.store.tables import edition_story, held_over, media, source, story, story_name, story_version
 
 __all__ = ["Heading", "Name", "Stories", "StoryCounts"]
 
@@ -117,6 +117,16 @@ class Stories:
             rows = connection.execute(STORIES.where(story.c.id.in_(list(numbers)))).all()
         return {row.id: read(row) for row in rows}
 
+    def withdrawn_from(self, edition: int) -> list[Story]:
+        """Stories of an edition that their source withdrew, as they are now, in the edition's order."""
+        query = (
+            STORIES.join(edition_story, edition_story.c.story == story.c.id)
+            .where(edition_story.c.edition == edition, story.c.withdrawn.is_not(None))
+            .order_by(edition_story.c.position)
+        )
+        with self._database.read() as connection:
+            return [read(row) for row in connection.execute(query)]
+
     def resolve(self, ref: str) -> Story:
         """The one story that a person means by ``#12``, a source's name for it, ``SOURCE:NAME``, or a URL.
 
@@ -208,17 +218,24 @@ class Stories:
         return dict(found.get(number, {}))
 
     def candidates(
-        self, window: Window, newsletter: str, *, until: dt.datetime, edition: int | None = None
+        self,
+        window: Window,
+        newsletter: str,
+        *,
+        until: dt.datetime,
+        edition: int | None = None,
+        also: Iterable[int] = (),
     ) -> tuple[list[Candidate], frozenset[int]]:
         """The stories that may enter an edition for `window`, and the ids that other editions use or reserve.
 
-        Those are the stories dated in the window and those held over to it; withdrawn and sponsored ones
-        too, so that ranking can say why they are out. Nothing measured after `until` is looked at. The
-        reservations of `edition`, when it is made anew, do not count against it.
+        Those are the stories dated in the window, those held over to it, and those in `also`, whatever their
+        date: an editor pinned them. Withdrawn and sponsored ones too, so that ranking can say why they are
+        out. Nothing measured after `until` is looked at. The reservations of `edition`, when it is made anew,
+        do not count against it.
         """
         with self._database.read() as connection:
             return (
-                candidates(connection, window, newsletter, until=until),
+                candidates(connection, window, newsletter, until=until, also=also),
                 used(connection, newsletter, besides=edition),
             )
 

@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from digest import edition as editing
+from digest.compose import compile_message
 from digest.config import Newsletter
 from digest.config.durations import format_duration
 from digest.edition import Action, check, content_hash, default_preheader, default_subject, freeze
-from digest.errors import UsageError
+from digest.errors import EditionError, UsageError
 from digest.model import Choices, Edition, EditionState, Period, Sender
 from digest.ranking import rank
 from digest.schedule import last_complete
@@ -25,6 +26,12 @@ from digest.work.desk import Desk
 
 OWN_PICTURE = re.compile(r"/media/([0-9a-f]{64})\Z")
 """The end of the address of a picture that this installation serves, with the hash of its bytes."""
+CLIPPED = (
+    "Its HTML is longer than the 102 kB that Gmail shows: readers there would not see its end, nor the link "
+    "for leaving. Show fewer stories (count in config.toml, or digest edition exclude), shorten the "
+    "introduction, or send it all the same (digest edition release)."
+)
+"""Why an edition of that size is held (EMAIL 8: refused unless an editor overrides)."""
 
 
 def period_at(desk: Desk, slug: str, at: dt.datetime) -> Period:
@@ -61,9 +68,30 @@ def build(desk: Desk, slug: str, period: Period, *, by: str) -> Edition:
 
 
 def rebuild(desk: Desk, edition: Edition, *, by: str) -> Edition:
-    """Makes a draft anew from what the store knows now, with the editor's choices and words kept."""
+    """Makes a draft anew from what the store knows now, with the editor's choices and words kept; and an
+    edition for a period that was skipped."""
     check(edition, Action.build)
+    if edition.state is EditionState.skipped:
+        desk.editions.cancel(edition.id, at=desk.clock.now(), by=by, reason="built after all")
+        return build(desk, edition.newsletter, edition.period, by=by)
     return _again(desk, edition, edition, by=by, action="rebuild")
+
+
+def held_by_program(edition: Edition) -> bool:
+    """Whether what holds it is what was found wrong with it when it was made, and not a person's word."""
+    return bool(edition.held) and edition.held == edition.policy.get("hold")
+
+
+def look_again(desk: Desk, edition: Edition, *, by: str) -> Edition | None:
+    """Makes a draft anew that the program itself holds, once nothing is wrong with it any more.
+
+    None while something is: then nothing is changed. Its editors, who were told that it is held, count as
+    not told.
+    """
+    made, templates = _made(desk, edition, desk.clock.now())
+    if made.held:
+        return None
+    return _save(desk, edition, made, templates, by=by, action="rebuild", tell_again=True)
 
 
 def choose(
@@ -107,10 +135,29 @@ def approve(desk: Desk, edition: Edition, *, by: str) -> Edition:
 
 
 def _again(desk: Desk, before: Edition, changed: Edition, *, by: str, action: str) -> Edition:
-    now = desk.clock.now()
-    made, templates = _made(desk, changed, now)
+    made, templates = _made(desk, changed, desk.clock.now())
+    return _save(desk, before, made, templates, by=by, action=action)
+
+
+def _save(
+    desk: Desk,
+    before: Edition,
+    made: Edition,
+    templates: Mapping[str, str],
+    *,
+    by: str,
+    action: str,
+    tell_again: bool = False,
+) -> Edition:
     return desk.editions.save_content(
-        made, before=before, templates=templates, pictures=_pictures(desk, made), action=action, at=now, by=by
+        made,
+        before=before,
+        templates=templates,
+        pictures=_pictures(desk, made),
+        action=action,
+        at=desk.clock.now(),
+        by=by,
+        tell_again=tell_again,
     )
 
 
@@ -119,13 +166,16 @@ def _made(desk: Desk, edition: Edition, now: dt.datetime) -> tuple[Edition, Mapp
     settings = desk.newsletter(edition.newsletter)
     window = edition.period.window
     candidates, used = desk.stories.candidates(
-        window, edition.newsletter, until=window.end, edition=edition.id or None
+        window,
+        edition.newsletter,
+        until=window.end,
+        edition=edition.id or None,
+        also=edition.choices.pinned,
     )
     ranking = rank(
         candidates, window, desk.ranking_settings(edition.newsletter), choices=edition.choices, used=used
     )
     stories = freeze(ranking)
-    policy = {**edition.policy, **_policy(settings), "hold": ranking.hold}
     made = replace(
         edition,
         stories=stories,
@@ -136,18 +186,36 @@ def _made(desk: Desk, edition: Edition, now: dt.datetime) -> tuple[Edition, Mapp
         # A Date in the past looks like spam, one in the future too: it leaves at its time, or later.
         date=max(edition.period.send_at, now).replace(microsecond=0),
         sender=_sender(settings, desk.settings.site.url),
-        policy=policy,
-        held=_held(edition, ranking.hold),
         variants=(),
     )
     templates: Mapping[str, str] = {}
+    holds, warnings = [ranking.hold], ""
     if stories:
         rendered = desk.renderer(made).render(made, nonce=secrets.token_hex(8))
         made, templates = replace(made, variants=(rendered.variant,)), rendered.sources
+        warnings = "\n".join(rendered.warnings)
+        if rendered.sizes.clipped:
+            holds.append(CLIPPED)
+        _compile(desk, made)
+    hold = " ".join(each for each in holds if each)
+    policy = {**edition.policy, **_policy(settings), "hold": hold, "warnings": warnings}
+    made = replace(made, policy=policy, held=_held(edition, hold))
     hashes = {name: hashlib.sha256(content.encode()).hexdigest() for name, content in templates.items()}
     return replace(
         made, hash=content_hash(made, hashes, pictures=_pictures(desk, made), policy=made.policy)
     ), templates
+
+
+def _compile(desk: Desk, edition: Edition) -> None:
+    """Raises `EditionError` for what could not be written as a message: found now, not as it leaves."""
+    try:
+        compile_message(edition.variants[0], desk.frame(edition))
+    except ValueError as error:
+        raise EditionError(
+            edition.name,
+            f"cannot be written as a message: {error}",
+            hint=f"Correct it in config.toml, site or newsletter.{edition.newsletter}.",
+        ) from error
 
 
 def _held(edition: Edition, hold: str) -> str:

@@ -32,6 +32,7 @@ from digest.tokens import Purpose, inert, sign
 from digest.work.desk import Desk
 from digest.work.guard import Fetch, check_public_url, links_reach_nobody
 from digest.work.identity import gone, identity
+from digest.work.withdrawn import withdrawn
 
 State = DeliveryState
 SENDER = "send"
@@ -183,6 +184,7 @@ def _check(desk: Desk, edition: Edition, *, resume: bool) -> None:
         )
     if not leaving:
         check_content(desk, edition)
+        _check_sources(desk, edition)
 
 
 def check_content(desk: Desk, edition: Edition) -> None:
@@ -197,6 +199,14 @@ def check_content(desk: Desk, edition: Edition) -> None:
             "is not as it was approved",
             hint=f"Look at it again, then: digest edition approve {edition.name}",
         )
+
+
+def _check_sources(desk: Desk, edition: Edition) -> None:
+    """A story that was withdrawn since the approval holds the edition."""
+    reason = withdrawn(desk, edition)
+    if reason:
+        desk.editions.hold(edition.id, reason, at=desk.clock.now(), by=SENDER)
+        raise NothingToDo(f"edition {edition.name} is held: {reason}")
 
 
 @dataclass(frozen=True, slots=True)

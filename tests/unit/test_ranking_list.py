@@ -357,7 +357,7 @@ def test_a_pin_that_cannot_be_kept_holds_the_list() -> None:
     ranking = rank(stories, WEEK, SETTINGS, choices=pinned({7: 1, 8: 1, 77: None}), used=frozenset({8}))
     assert ids(ranking.picks) == [5, 4, 3]
     assert ranking.hold == (
-        "Story #77 is pinned, but is not among the stories of this window. "
+        "Story #77 is pinned, but there is no such story. "
         "“The tunnel” is pinned, but withdrawn by its source. "
         "“The ferry” is pinned, but already in an earlier edition. "
         "Unpin it, or pin another (digest edition pin)."
