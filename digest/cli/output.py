@@ -145,17 +145,25 @@ class Bar(Protocol):
 
     def note(self, text: str, /) -> None: ...
 
+    def of(self, total: int, /) -> None:
+        """How many there are in all, where that is only known on the way."""
+        ...
+
 
 class _QuietBar:
     def __init__(self) -> None:
         self.done = 0
         self.text = ""
+        self.total: int | None = None
 
     def __call__(self, count: int = 1, /) -> None:
         self.done += count
 
     def note(self, text: str, /) -> None:
         self.text = text
+
+    def of(self, total: int, /) -> None:
+        self.total = total
 
 
 class _LiveBar(_QuietBar):
@@ -171,6 +179,10 @@ class _LiveBar(_QuietBar):
         super().note(text)
         self._progress.update(self._task, note=_CONTROL.sub("", text))
 
+    def of(self, total: int, /) -> None:
+        super().of(total)
+        self._progress.update(self._task, total=total)
+
 
 @contextmanager
 def progress(label: str, total: int | None = None) -> Iterator[Bar]:
@@ -180,8 +192,9 @@ def progress(label: str, total: int | None = None) -> Iterator[Bar]:
     """
     if not sys.stderr.isatty():
         quiet = _QuietBar()
+        quiet.total = total
         yield quiet
-        of = f" of {total:,}" if total is not None else ""
+        of = f" of {quiet.total:,}" if quiet.total is not None else ""
         say(f"{label}: {quiet.done:,}{of}" + (f" ({quiet.text})" if quiet.text else ""))
         return
     from rich.console import Console  # noqa: PLC0415 - quick start-up

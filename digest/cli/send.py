@@ -73,6 +73,7 @@ def _send(app: App, found: Edition, resume: bool, as_json: bool) -> None:
             nonlocal seen
             bar(now.settled - seen)
             seen = now.settled
+            bar.of(now.settled + now.left)
             bar.note(in_words(now))
 
         sent = send(app, found, resume=resume, stop=stop, abort=abort, watch=watch, warn=say)
