@@ -46,7 +46,7 @@ def command(app: App, edition: str, address: str, name: str, out: Path, as_json:
         name = app.subscribers.name_of(address)
     shown = preview(app, found, address=address, name=name)
     page = write(app, shown, out)
-    for line in warnings(found, shown):
+    for line in warnings(app, found):
         say(f"Warning: {line}")
     if as_json:
         print_json(
@@ -56,7 +56,7 @@ def command(app: App, edition: str, address: str, name: str, out: Path, as_json:
                 "html_bytes": len(shown.html.encode()),
                 "text_bytes": len(shown.text.encode()),
                 "message_bytes": len(shown.eml),
-                "warnings": warnings(found, shown),
+                "warnings": warnings(app, found),
             }
         )
     else:

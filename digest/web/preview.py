@@ -104,7 +104,7 @@ class Previews:
             why=edition.held or edition.paused,
             approval=approval_words(edition),
             next=next_words(edition, settings, self._desk.clock.now()),
-            warnings=warnings(edition, shown),
+            warnings=warnings(self._desk, edition),
             sizes=[
                 f"{len(part) / 1000:.0f} kB" for part in (shown.html.encode(), shown.text.encode(), shown.eml)
             ],

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from digest import edition as editing
-from digest.compose import compile_message
+from digest.compose import Clipping, clipping, compile_message
 from digest.config import Newsletter
 from digest.config.durations import format_duration
 from digest.edition import Action, check, content_hash, default_preheader, default_subject, freeze
@@ -194,7 +194,7 @@ def _made(desk: Desk, edition: Edition, now: dt.datetime) -> tuple[Edition, Mapp
         rendered = desk.renderer(made).render(made, nonce=secrets.token_hex(8))
         made, templates = replace(made, variants=(rendered.variant,)), rendered.sources
         warnings = "\n".join(rendered.warnings)
-        if rendered.sizes.clipped:
+        if clipping(rendered.sizes.html_personal) is Clipping.clipped:
             holds.append(CLIPPED)
         _compile(desk, made)
     hold = " ".join(each for each in holds if each)

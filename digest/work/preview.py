@@ -8,13 +8,14 @@ from email.parser import BytesParser
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from digest.compose import CLIPPED_AT, Clipping, clipping, compile_message
+from digest.compose import compile_message
 from digest.errors import EditionError
 from digest.model import Edition, EditionState, Message, Recipient, Variant
 from digest.render.page import Shown, preview_page
 from digest.tokens import Purpose, inert
 from digest.work.build import OWN_PICTURE
 from digest.work.desk import Desk
+from digest.work.meanwhile import changed_headings
 
 _STATES = {
     EditionState.draft: "Draft",
@@ -110,7 +111,7 @@ def write(desk: Desk, shown: Preview, folder: Path) -> Path:
         date=date,
         reader=shown.reader,
         state=state_words(edition),
-        warnings=[*flags, *warnings(edition, shown)],
+        warnings=[*flags, *warnings(desk, edition)],
         media=lambda url: pictures.get(url, url),
     )
     for name, content in (
@@ -123,20 +124,10 @@ def write(desk: Desk, shown: Preview, folder: Path) -> Path:
     return folder / "index.html"
 
 
-def warnings(edition: Edition, shown: Preview) -> list[str]:
-    """What an editor should know before it leaves."""
-    found = []
-    size = len(shown.html.encode())
-    if clipping(size) is not Clipping.none:
-        found.append(
-            f"{size / 1000:.0f} kB of HTML: Gmail cuts off what is longer than {CLIPPED_AT // 1000} kB."
-        )
-    found += [
-        f"No description of the picture of: {each.story.title}"
-        for each in edition.stories
-        if each.story.picture and each.story.picture.alt is None
-    ]
-    return found
+def warnings(desk: Desk, edition: Edition) -> list[str]:
+    """What an editor should know before it leaves: from when it was made, and from its sources since."""
+    found = str(edition.policy.get("warnings") or "").splitlines()
+    return [each[:1].upper() + each[1:] for each in found] + changed_headings(desk, edition)
 
 
 def _write_pictures(desk: Desk, edition: Edition, folder: Path) -> dict[str, str]:

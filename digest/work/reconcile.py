@@ -21,7 +21,7 @@ from digest.schedule import Due, Facts, Step, coming, due, missed, next_wake
 from digest.work import build, editors
 from digest.work.desk import Desk
 from digest.work.editors import moment
-from digest.work.withdrawn import withdrawn
+from digest.work.meanwhile import withdrawn
 
 SCHEDULE = "schedule"
 """Who did it, in the audit trail and as approver: the policy, not a person."""

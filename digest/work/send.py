@@ -32,7 +32,7 @@ from digest.tokens import Purpose, inert, sign
 from digest.work.desk import Desk
 from digest.work.guard import Fetch, check_public_url, links_reach_nobody
 from digest.work.identity import gone, identity
-from digest.work.withdrawn import withdrawn
+from digest.work.meanwhile import withdrawn
 
 State = DeliveryState
 SENDER = "send"

@@ -14,7 +14,7 @@ from digest.errors import DigestError, EditionError
 from digest.model import Edition, EditionState, Metric, MetricKind, Picture, Reading, StoryDraft
 from digest.work import build
 from digest.work.guard import check_public_url
-from digest.work.preview import preview
+from digest.work.preview import preview, warnings
 from digest.work.send import check_content
 from tests.fakes import FixedClock
 from tests.newsroom import WEEK_END, newsroom
@@ -129,3 +129,54 @@ def test_the_address_that_has_to_answer_is_the_one_in_the_links(tmp_path: Path) 
     with pytest.raises(DigestError) as refused:
         check_public_url(app.settings, "others", fetch, site_url="https://then.example.net")
     assert "made while site.url was https://then.example.net" in refused.value.hint
+
+
+def test_a_heading_that_changed_is_offered_and_changes_nothing_by_itself(tmp_path: Path) -> None:
+    app, _ = newsroom(tmp_path, now=NOW)
+    edition = built(app)
+    lead = edition.stories[0].story
+    assert not any("another heading" in line for line in warnings(app, edition))
+    changed = StoryDraft(lead.external_id, lead.url, "Ferries are back", published=lead.published)
+    app.stories.import_drafts("sample", [changed], seen=NOW)
+    assert app.editions.get(edition.id) == edition
+    (offered,) = [line for line in warnings(app, edition) if "another heading" in line]
+    assert "Number 1" in offered
+    assert "“Ferries are back”" in offered
+    assert "digest edition build weekly --rebuild" in offered
+    approved = build.approve(app, edition, by="ed")
+    assert "digest edition set" in warnings(app, approved)[-1]
+    app.editions.transition(
+        edition.id, {EditionState.approved}, EditionState.fanning, at=NOW, by="send", finished=NOW
+    )
+    assert not any("another heading" in line for line in warnings(app, app.editions.get(edition.id)))
+
+
+def test_what_was_wrong_with_it_when_it_was_made_is_told_in_the_preview(tmp_path: Path) -> None:
+    app, _ = newsroom(tmp_path, now=NOW)
+    assert "No postal address in the footer: set site.postal_address" in warnings(app, built(app))
+
+
+@pytest.mark.parametrize(
+    ("environ", "title"),
+    [
+        ({}, "This week’s most popular news"),
+        ({"DIGEST_NEWSLETTER__WEEKLY__ORDER": "latest"}, "This week’s news"),
+        ({"DIGEST_NEWSLETTER__WEEKLY__TITLE": "Our best", "DIGEST_NEWSLETTER__WEEKLY__ORDER": "latest"},
+         "Our best"),
+    ],
+)  # fmt: skip
+def test_only_a_list_by_figures_is_called_popular(
+    tmp_path: Path, environ: dict[str, str], title: str
+) -> None:
+    app, _ = newsroom(tmp_path, now=NOW, environ=environ)
+    edition = built(app)
+    assert f"\n{title}\n" in edition.variants[0].text
+    assert ("popular" in edition.variants[0].html.lower()) is (title == "This week’s most popular news")
+
+
+def test_what_cannot_stand_in_a_header_is_found_when_it_is_built(tmp_path: Path) -> None:
+    app, _ = newsroom(tmp_path, now=NOW, environ={"DIGEST_NEWSLETTER__WEEKLY__LIST_ID": "no list id"})
+    with pytest.raises(EditionError, match="list_id") as refused:
+        built(app)
+    assert "newsletter.weekly" in refused.value.hint
+    assert app.editions.list_() == []

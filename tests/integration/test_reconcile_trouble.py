@@ -96,17 +96,23 @@ def test_after_lock_time_a_held_draft_is_a_person_s(tmp_path: Path) -> None:
     assert [e.name for e in at(app, clock, SEND).to_send] == ["weekly/2026-11-09"]
 
 
-def test_an_edition_too_long_for_gmail_is_held_until_a_person_lets_it_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("digest.render.renderer.CLIPPED", 20_000)
+def test_an_edition_too_long_for_gmail_is_held_until_a_person_lets_it_go(tmp_path: Path) -> None:
     app, clock = begun(tmp_path)
     at(app, clock, BUILD)
-    edition = app.editions.get("weekly")
+    longer = {"intro": "word " * 16_000}
+    edition = build.set_words(app, app.editions.get("weekly"), longer, by="ed")
     assert "102 kB that Gmail shows" in edition.held
     assert at(app, clock, SEND).to_send == []
     app.editions.release(edition.id, at=clock.now(), by="ed")
     assert [e.name for e in at(app, clock, SEND + HOUR).to_send] == ["weekly/2026-11-09"]
+
+
+def test_an_edition_that_was_shortened_again_is_no_longer_held(tmp_path: Path) -> None:
+    app, clock = begun(tmp_path)
+    at(app, clock, BUILD)
+    longer = {"intro": "word " * 16_000}
+    edition = build.set_words(app, app.editions.get("weekly"), longer, by="ed")
+    assert build.set_words(app, edition, {"intro": "Good morning."}, by="ed").held == ""
 
 
 # --- sources that change their mind ---------------------------------------------------------------
