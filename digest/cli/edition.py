@@ -56,7 +56,12 @@ def build(app: App, newsletter: str, at: dt.datetime | None, rebuild: bool, as_j
         say(f"{edition.name} exists already and was left as it is (--rebuild makes a draft anew).")
     _show(edition, as_json=as_json)
     if edition.held:
-        raise NothingToDo(f"{edition.name} is held: {edition.held}")
+        say(f"Held: {edition.held}")
+        if edition.state is EditionState.draft:
+            say(f"Once that is mended: digest edition build {newsletter} --rebuild")
+        click.get_current_context().exit(NothingToDo.exit_code)
+    if not as_json and edition.state is EditionState.draft:
+        say(f"Look at it: digest preview {edition.name}. Then: digest edition approve {edition.name}")
 
 
 @command.command(

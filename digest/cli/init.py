@@ -174,7 +174,8 @@ def _next_steps(folder: Path, *, trial: bool) -> str:
         ("digest stories import FILE", "or name feeds as [[source]] in config.toml"),
         ("digest signals import FILE --metric views --kind count", ""),
         (f"digest subscribers import FILE --newsletter {SLUG} --basis TEXT", ""),
-        (f"digest rank {SLUG}", "what the next edition would be, and why"),
+        (f"digest rank {SLUG}", "the most popular stories of the last seven days, and why"),
+        (f"digest edition build {SLUG}", "the edition of last week; then: digest preview " + SLUG),
     ]
     if trial:
         steps.append(("digest inbox", "in a second terminal: takes all mail and shows it"))

@@ -50,11 +50,19 @@ def command(
     Caps, near-duplicates and what earlier editions had are as for an edition. Exit code 3 when such a list
     would be held; the reason and the way out are told, and the list is printed all the same.
     """
+    from digest.schedule import last_complete  # noqa: PLC0415 - quick start-up
+
     ranking = _ranking(app, newsletter, at, length, limit=limit, metric=metric)
     if as_json:
         print_json(_document(newsletter, ranking))
     else:
         _show(ranking)
+        if at is None and length is None:
+            end = last_complete(app.schedule(newsletter), app.clock.now()).window.end
+            say(
+                f"This is up to now. An edition has the last complete period, as: "
+                f"digest rank {newsletter} --at {end.isoformat(timespec='minutes')}"
+            )
     if ranking.hold:
         say(f"Held: {ranking.hold}")
         click.get_current_context().exit(NothingToDo.exit_code)

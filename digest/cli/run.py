@@ -72,8 +72,12 @@ def _both(session: Session, every: float) -> None:
 
 
 def _work(app: App, every: float) -> None:
-    from digest.work.worker import Worker  # noqa: PLC0415 - quick start-up
+    from digest.work.coming import coming_up  # noqa: PLC0415 - quick start-up
+    from digest.work.worker import Worker  # noqa: PLC0415
 
+    app.generation.check()  # what would come is not to be promised by a restored backup
+    for line in coming_up(app):
+        say(line)
     Worker(app, stop=_stop_event(), say=say, every=every).run()
 
 
