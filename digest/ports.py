@@ -38,7 +38,8 @@ class Transport(Protocol):
         ...
 
     async def send(self, message: Message) -> Outcome:
-        """Cancelled, it breaks the connection off; nobody knows then whether the message was taken."""
+        """Cancelled, it breaks the connection off at once. It still returns the outcome where that is known
+        ("unsent" before the final dot); where it raises `CancelledError`, nobody knows."""
         ...
 
     async def close(self) -> None:

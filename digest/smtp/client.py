@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,15 +20,26 @@ from digest.errors import TransportError
 from digest.model import Message, Outcome, OutcomeKind
 from digest.smtp.connection import Connection, Lost
 
+_GOODBYE = 10.0
+"""Seconds that closing waits, for all connections together."""
+_LAST_WORDS = 2.0
+"""Seconds that a thread has to say what became of a message whose connection was broken off."""
+
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    """A message on its way. `connection` is set once there is one, so that it can be broken off."""
+    """A message on its way, taken on by `thread`.
+
+    `connection` is set once there is one, so that it can be broken off; `begun` once the server may see
+    something of the message.
+    """
 
     message: Message
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Outcome]
+    thread: threading.Thread | None = None
     connection: Connection | None = None
+    begun: bool = False
     cancelled: bool = False
 
     def settle(self, result: Outcome | BaseException) -> None:
@@ -53,6 +66,33 @@ class _Crew:
     connected: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def begin(self, job: _Job) -> bool:
+        """Whether the message may be handed over: from here on it is too late to take it back."""
+        with self.lock:
+            job.begun = not job.cancelled
+            return job.begun
+
+    def cancel(self, job: _Job) -> bool:
+        """Breaks it off; True when it had not begun, so that the server never sees it.
+
+        Nobody waits then for a thread that is stuck in opening a connection: it ends when it comes back.
+        """
+        with self.lock:
+            job.cancelled = True
+            if job.connection is not None:
+                job.connection.break_off()
+            if not job.begun and job.thread in self.started:
+                self.started.remove(job.thread)
+            return not job.begun
+
+    def ended(self, job: _Job) -> bool:
+        """The thread is done with it; whether it goes on to the next one."""
+        with self.lock:
+            wanted = not job.cancelled or job.begun or job.thread in self.started
+            job.thread = None
+            self.idle += wanted
+            return wanted
+
 
 class SmtpTransport:
     """Hands messages to the relay of `smtp`; `ca_file` is its absolute path where one is configured."""
@@ -73,28 +113,32 @@ class SmtpTransport:
 
     async def open(self) -> None:
         """Makes sure that the relay can be used; the connection is kept for the first message."""
-        probe = Message(0, "", "", b"")
-        await self._hand_over(probe)
+        job = self._job(Message(0, "", "", b""))
+        await self._hand_over(job)
+        if job.cancelled:
+            raise asyncio.CancelledError
 
     async def send(self, message: Message) -> Outcome:
-        """See `digest.ports.Transport`. Cancelled, it breaks the connection off: the outcome is not known."""
+        """See `digest.ports.Transport`. Cancelled, it breaks the connection off."""
         problem = _unwritable(message)
         if problem:
             status = "5.6.7" if not message.rcpt_to.isascii() else "5.1.3"
             return Outcome(message.delivery, OutcomeKind.rejected, 0, status, problem)
-        return await self._hand_over(message)
+        return await self._hand_over(self._job(message))
 
     async def close(self) -> None:
-        """Says goodbye on every connection, once the messages under way are done."""
-        threads, self._crew.started = self._crew.started, []
+        """Says goodbye on every connection, once the messages under way are done; at most ten seconds."""
+        with self._crew.lock:
+            threads, self._crew.started = self._crew.started, []
         for _ in threads:
             self._jobs.put(None)
-        for thread in threads:
-            await asyncio.to_thread(thread.join, 10.0)
+        await asyncio.to_thread(_join, threads, _GOODBYE)
 
-    async def _hand_over(self, message: Message) -> Outcome:
+    def _job(self, message: Message) -> _Job:
         loop = asyncio.get_running_loop()
-        job = _Job(message, loop, loop.create_future())
+        return _Job(message, loop, loop.create_future())
+
+    async def _hand_over(self, job: _Job) -> Outcome:
         with self._crew.lock:
             if not self._crew.idle and len(self._crew.started) < self._settings.connections:
                 name = f"smtp {len(self._crew.started) + 1}"
@@ -106,11 +150,15 @@ class SmtpTransport:
                 self._crew.idle = max(self._crew.idle - 1, 0)
         self._jobs.put(job)
         try:
-            return await job.future
+            return await asyncio.shield(job.future)
         except asyncio.CancelledError:
-            job.cancelled = True
-            if job.connection is not None:
-                job.connection.break_off()
+            if self._crew.cancel(job):
+                job.future.cancel()
+                return _unsent(job)
+            # The thread finds its connection broken, and knows whether that was before the dot or behind it.
+            await asyncio.wait({job.future}, timeout=_LAST_WORDS)
+            if job.future.done() and job.future.exception() is None:
+                return job.future.result()
             raise
 
     # In a thread
@@ -118,16 +166,18 @@ class SmtpTransport:
     def _work(self) -> None:
         connection: Connection | None = None
         while (job := self._jobs.get()) is not None:
+            job.thread = threading.current_thread()
             try:
                 connection = self._serve(job, connection)
             except _Refused:
+                job.thread = None
                 self._jobs.put(job)  # the other connections will take it
                 return
             except BaseException as error:  # noqa: BLE001 - handed to the caller of `send`
                 connection = None
                 job.settle(error)
-            with self._crew.lock:
-                self._crew.idle += 1
+            if not self._crew.ended(job):
+                break
         self._drop(connection, polite=True)
 
     def _serve(self, job: _Job, connection: Connection | None) -> Connection | None:
@@ -136,11 +186,12 @@ class SmtpTransport:
         Whatever it raises, no connection is left open.
         """
         for _ in range(2):
-            if job.cancelled:
-                return connection
-            if connection is None:
+            if connection is None and not job.cancelled:
                 connection = self._connect(job)
             job.connection = connection
+            if connection is None or not self._crew.begin(job):
+                job.settle(_unsent(job))
+                return connection
             if not job.message.rcpt_to:  # `open`
                 job.settle(Outcome(0, OutcomeKind.unsent))
                 return connection
@@ -152,6 +203,7 @@ class SmtpTransport:
                     self._drop(connection)
                     connection = None
                 if lost.fresh and (was_used or lost.reply.code == 421):
+                    job.begun = False
                     continue  # it was idle for too long, or had its number of messages: that is usual
                 outcome = lost.reply.outcome(job.message.delivery, OutcomeKind.unsent)
             except BaseException:
@@ -192,6 +244,16 @@ class SmtpTransport:
 
 class _Refused(Exception):  # noqa: N818 - says what happened
     """One connection more than the relay wants."""
+
+
+def _unsent(job: _Job) -> Outcome:
+    return Outcome(job.message.delivery, OutcomeKind.unsent, reply="broken off before it was handed over")
+
+
+def _join(threads: Sequence[threading.Thread], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(end - time.monotonic(), 0.0))
 
 
 def _unwritable(message: Message) -> str:

@@ -503,21 +503,73 @@ def test_sign_in_that_is_not_offered_is_an_error() -> None:
 # --- ending -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("at", ["rcpt", "dot"])
-def test_a_cancelled_message_breaks_off_at_once(at: str) -> None:
-    async def run(server: SmtpServer) -> None:
+@pytest.mark.parametrize(
+    ("at", "kind"),
+    [(at, Kind.unsent) for at in ("greeting", "ehlo", "mail", "rcpt", "data", "text")]
+    + [("dot", Kind.uncertain)],
+)
+def test_a_cancelled_message_breaks_off_at_once_and_says_what_is_known(at: str, kind: Kind) -> None:
+    async def run(server: SmtpServer) -> Outcome:
         transport = make(server, timeout=30.0)
-        task = asyncio.create_task(transport.send(message()))
+        task = asyncio.create_task(transport.send(message(content=TEXT * 100_000)))
         await asyncio.to_thread(reached.wait, 5)
         task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await transport.close()
+        try:
+            return await task
+        finally:
+            await transport.close()
 
     started, reached = time.monotonic(), threading.Event()
-    with SmtpServer(Fault(at, reply=b"", then="stall", hook=reached.set)) as server:
-        asyncio.run(run(server))
+    with SmtpServer(Fault(at, reply=b"", then="stall", after=1, hook=reached.set)) as server:
+        outcome = asyncio.run(run(server))
+        assert not server.received
+    assert outcome.kind is kind
     assert time.monotonic() - started < 5
+
+
+def test_nobody_waits_for_a_connection_that_is_not_answered() -> None:
+    """A firewall that drops everything: neither a stop nor the end takes as long as smtp.timeout."""
+
+    async def run(port: int) -> None:
+        transport = make(host="127.0.0.1", port=port, timeout=30.0, connections=3)
+        opening = asyncio.create_task(transport.open())
+        tasks = [asyncio.create_task(transport.send(message(number))) for number in (1, 2)]
+        await asyncio.sleep(0.2)
+        opening.cancel()
+        for task in tasks:
+            task.cancel()
+        assert [outcome.kind for outcome in await asyncio.gather(*tasks)] == [Kind.unsent] * 2
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        await transport.close()
+
+    started = time.monotonic()
+    with socket.socket() as deaf, socket.socket() as first, socket.socket() as second:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)  # what is more than this one in the queue gets no answer at all
+        for other in (first, second):
+            other.setblocking(False)
+            other.connect_ex(deaf.getsockname())
+        asyncio.run(run(deaf.getsockname()[1]))
+    assert time.monotonic() - started < 3
+
+
+def test_a_message_that_was_cancelled_before_its_turn_is_never_sent() -> None:
+    async def run(server: SmtpServer) -> list[Outcome]:
+        transport = make(server)
+        first, second = (asyncio.create_task(transport.send(message(number))) for number in (1, 2))
+        await asyncio.to_thread(reached.wait, 5)
+        second.cancel()
+        try:
+            return [await second, await first, await transport.send(message(3))]
+        finally:
+            await transport.close()
+
+    reached = threading.Event()
+    with SmtpServer(Fault("dot", delay=0.3, hook=reached.set)) as server:
+        outcomes = asyncio.run(run(server))
+    assert [outcome.kind for outcome in outcomes] == [Kind.unsent, Kind.accepted, Kind.accepted]
+    assert server.addresses == ["reader1@example.test", "reader3@example.test"]
 
 
 def test_closing_waits_for_what_is_under_way() -> None:

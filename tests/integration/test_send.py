@@ -301,10 +301,12 @@ def test_a_server_that_is_killed_in_the_middle_loses_nobody(tmp_path: Path) -> N
 
 
 def test_a_stop_is_an_interruption_that_can_be_resumed(tmp_path: Path) -> None:
+    stop = threading.Event()
     with SmtpServer(pace=0.01) as server:
         office = Office(tmp_path, server, people=100)
-        stop = threading.Event()
-        threading.Timer(0.5, stop.set).start()
+        server.faults.append(
+            Fault("dot", times=-1, hook=lambda: stop.set() if len(server.received) > 20 else None)
+        )
         sent = office.send(stop=stop)
         assert sent.interrupted
         assert sent.words.startswith("stopped: ")
@@ -323,13 +325,18 @@ def test_a_stop_during_the_fan_out_is_an_interruption_too(office: Office) -> Non
 
 
 def test_an_urgent_stop_breaks_off_at_once(tmp_path: Path) -> None:
-    with SmtpServer(Fault("dot", reply=b"", then="stall", times=-1)) as server:
+    waiting, stop, abort, asked = [], threading.Event(), threading.Event(), []
+
+    def one_more_waits() -> None:
+        waiting.append(1)
+        if len(waiting) == 2:  # both connections: from here on nothing would move for a minute
+            asked.append(time.monotonic())
+            abort.set()
+
+    with SmtpServer(Fault("dot", reply=b"", then="stall", times=-1, hook=one_more_waits)) as server:
         office = Office(tmp_path, server, DIGEST_SMTP__TIMEOUT="60")
-        stop, abort = threading.Event(), threading.Event()
-        threading.Timer(0.5, abort.set).start()
-        started = time.monotonic()
         sent = office.send(stop=stop, abort=abort)
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - asked[0] < 10
     assert sent.interrupted
     assert office.counts() == {"queued": PEOPLE - 2, "uncertain": 2}
 
