@@ -52,6 +52,9 @@ coverage: .venv/.dev  ## branch coverage of the core, at least 95 %
 docs: .venv/.dev  ## write the reference from the code
 	$(BIN)/python -m docs.reference
 
+pictures: .venv/.dev  ## take the pictures of the documentation (needs Chromium)
+	$(BIN)/python -m docs.pictures
+
 bench: .venv/.dev  ## measure: ratios within one run
 	$(BIN)/python -m benchmarks
 
@@ -64,4 +67,4 @@ lock:  ## pin every dependency with its hashes (needs uv)
 clean:  ## remove what was made here
 	rm -rf .venv demo dist build .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help install demo test check docs bench lock clean coverage
+.PHONY: help install demo test check docs pictures bench lock clean coverage

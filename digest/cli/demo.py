@@ -95,8 +95,10 @@ def make_demo(folder: Path, *, clock: Clock | None = None, tell: Callable[[str],
     from subscribers import Entry  # noqa: PLC0415
 
     began = time.monotonic()
-    smtp_port, web_port = _free_port(SMTP_PORT), _free_port(WEB_PORT)
-    make(folder, _config(smtp_port, web_port))
+    with _listener(SMTP_PORT) as mail, _listener(WEB_PORT) as web:  # nobody else takes them meanwhile
+        smtp_port, web_port = mail.getsockname()[1], web.getsockname()[1]
+        make(folder, _config(smtp_port, web_port))
+    inbox = Inbox(port=smtp_port, maildir=folder / "inbox")
     tell(f"{click.style(NEWSPAPER, bold=True)}, a newspaper made up for trying things, in {folder}\n")
     app = App(load(folder / "config.toml", {}), clock)
     now = app.clock.now()
@@ -130,25 +132,25 @@ def make_demo(folder: Path, *, clock: Clock | None = None, tell: Callable[[str],
         return f"{edition.name}: {len(edition.stories)} picked, rendered, approved"
 
     def sent() -> str:
-        with Inbox(port=smtp_port, maildir=folder / "inbox"):
-            counts = send(app, app.editions.get(SLUG)).counts
+        counts = send(app, app.editions.get(SLUG)).counts
         return f"{counts[DeliveryState.accepted]} copies, each taken by the local inbox"
 
     def previewed() -> str:
         write(app, preview(app, app.editions.get(SLUG), address=READER), folder / "preview")
         return "index.html, made by the code that sends"
 
-    for label, step in (
-        ("Stories", stories),
-        ("Readers", signals),
-        ("Subscribers", people),
-        ("Edition", made),
-        ("Sending", sent),
-        ("Preview", previewed),
-    ):
-        start = time.monotonic()
-        result = step()
-        tell(_step(label, result, time.monotonic() - start))
+    with inbox:
+        for label, step in (
+            ("Stories", stories),
+            ("Readers", signals),
+            ("Subscribers", people),
+            ("Edition", made),
+            ("Sending", sent),
+            ("Preview", previewed),
+        ):
+            start = time.monotonic()
+            result = step()
+            tell(_step(label, result, time.monotonic() - start))
     tell(_step("All of it", "", time.monotonic() - began))
     return app
 
@@ -303,14 +305,15 @@ def _config(smtp_port: int, web_port: int) -> str:
     return f"# {_MARK}\n{text}"
 
 
+def _listener(wanted: int) -> socket.socket:
+    """Listens on the wanted port of loopback, or on another that is free."""
+    for port in (wanted, 0):
+        with suppress(OSError):
+            return socket.create_server(("127.0.0.1", port))
+    raise UsageError("no port is free on 127.0.0.1")
+
+
 def _free_port(wanted: int) -> int:
     """The wanted port of loopback, or another that is free."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise UsageError("no port is free on 127.0.0.1")
+    with _listener(wanted) as listener:
+        return int(listener.getsockname()[1])
