@@ -5,6 +5,8 @@ from __future__ import annotations
 import getpass
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ import click
 
 from digest.cli.base import INTERRUPTED, pass_app
 from digest.cli.output import json_option, print_json, progress, say
+from digest.errors import NothingToDo, TransportError
 from digest.model import DeliveryState, EditionState
 
 if TYPE_CHECKING:
@@ -57,7 +60,33 @@ def command(app: App, edition: str, resume: bool, addresses: tuple[str, ...], as
     if addresses:
         _test(app, found, addresses, as_json)
     else:
+        _somebody(app, found)
         _send(app, found, resume, as_json)
+
+
+def _somebody(app: App, found: Edition) -> None:
+    """Raises `NothingToDo` where nobody has the newsletter: an edition that was sent to nobody is spent."""
+    from subscribers import SubscriptionState  # noqa: PLC0415 - quick start-up
+
+    confirmed = SubscriptionState.confirmed
+    if found.state is not EditionState.approved or found.held:
+        return
+    if not app.subscribers.subscriptions(found.newsletter, state=confirmed, limit=1):
+        raise NothingToDo(
+            f"nobody has {found.newsletter} yet; {found.name} was not sent and stays approved",
+            hint=f"First: digest subscribers import FILE --newsletter {found.newsletter} --basis TEXT",
+        )
+
+
+@contextmanager
+def _trial_hint(app: App) -> Iterator[None]:
+    """Where nothing answers on this machine, whoever is trying things is missing the trial inbox."""
+    try:
+        yield
+    except TransportError as error:
+        if error.phase == "connect" and app.settings.smtp.loopback:
+            error.hint = f"{error.hint}\nTo try things, take the mail in a second terminal: digest inbox"
+        raise
 
 
 def _send(app: App, found: Edition, resume: bool, as_json: bool) -> None:
@@ -66,7 +95,7 @@ def _send(app: App, found: Edition, resume: bool, as_json: bool) -> None:
     if resume and found.paused and found.state in (EditionState.fanning, EditionState.sending):
         app.editions.resume(found.id, at=app.clock.now(), by=getpass.getuser())
     stop, abort = _signals()
-    with progress(f"Sending {found.name}") as bar:
+    with _trial_hint(app), progress(f"Sending {found.name}") as bar:
         seen = 0
 
         def watch(now: Progress) -> None:
@@ -131,7 +160,8 @@ def _tell(sent: Sent) -> None:
 def _test(app: App, found: Edition, addresses: tuple[str, ...], as_json: bool) -> None:
     from digest.work.send import send_test  # noqa: PLC0415 - quick start-up
 
-    refused = send_test(app, found, addresses, by=getpass.getuser())
+    with _trial_hint(app):
+        refused = send_test(app, found, addresses, by=getpass.getuser())
     for line in refused:
         say(f"Not taken: {line}")
     taken = len(addresses) - len(refused)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from digest.app import App
-from digest.cli import edition, rank
+from digest.cli import edition, rank, send
+from digest.errors import NothingToDo, TransportError
+from digest.model import EditionState
 from digest.work.build import approve
 from digest.work.coming import coming_up
 from tests.newsroom import WEEK_END, newsroom
@@ -95,3 +98,30 @@ def test_a_ranking_up_to_now_says_which_window_an_edition_has(tmp_path: Path) ->
     assert "digest rank weekly --at 2026-11-16T00:00+00:00" in told
     asked = CliRunner().invoke(rank.command, ["weekly", "--at", "2026-11-16"], obj=app)
     assert "up to now" not in asked.stderr
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_an_edition_is_not_spent_on_nobody(tmp_path: Path) -> None:
+    app, _ = newsroom(tmp_path, now=WEEK_END + 7 * HOUR)
+    edit(app, "build", "weekly")
+    edit(app, "approve", "weekly")
+    refused = CliRunner().invoke(send.command, ["weekly"], obj=app)
+    assert isinstance(refused.exception, NothingToDo)
+    assert "digest subscribers import FILE --newsletter weekly" in refused.exception.hint
+    assert app.editions.get("weekly").state is EditionState.approved
+
+
+def test_whoever_tries_things_hears_of_the_inbox(tmp_path: Path) -> None:
+    port = str(free_port())
+    app, _ = newsroom(tmp_path, now=WEEK_END + 7 * HOUR, people=1, environ={"DIGEST_SMTP__PORT": port})
+    edit(app, "build", "weekly")
+    edit(app, "approve", "weekly")
+    for more in ([], ["--test", "ada@example.org"]):
+        refused = CliRunner().invoke(send.command, ["weekly", *more], obj=app)
+        assert isinstance(refused.exception, TransportError)
+        assert refused.exception.hint.endswith("in a second terminal: digest inbox")
