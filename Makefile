@@ -44,8 +44,8 @@ check: .venv/.dev  ## ruff, mypy, import contracts, documentation
 CORE := digest/ranking/*,digest/edition/*,digest/schedule/*,digest/compose/*,digest/delivery/*
 
 coverage: .venv/.dev  ## branch coverage of the core, at least 95 %
-	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -q -p no:cacheprovider tests/unit tests/contract tests/integration
+	@rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -qq --no-header -n auto -p no:cacheprovider tests/unit tests/contract tests/integration
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --include='$(CORE)' --fail-under=95 --skip-covered --show-missing
 
