@@ -1,13 +1,16 @@
 """Near-duplicates: the same story twice, from two sources or under a second address.
 
-Two stories are the same when their canonical address is the same; or when their headings or their standfirsts
-agree and the other of the two does not speak against it. Agreement is the weighted Jaccard index of their
-words, a word weighing more the fewer stories have it (log(1 + N / n), the inverse document frequency): what
-two stories share in "the" says nothing, what they share in a name much.
+Two stories are the same when their canonical address is the same; or when their headings or their openings
+agree and the other of the two does not speak against it. The opening is the standfirst or, without one, the
+first words of the body. Agreement is the weighted Jaccard index of their words, a word weighing more the
+fewer stories have it (log(1 + N / n), the inverse document frequency): what two stories share in "the" says
+nothing, what they share in a name much.
 
-A series is not a duplicate: headings that each have a number or a word in brackets that the other lacks
-("Who is hiring? (March)", "Firefox 83 ..."), and short ones that differ in a single word ("Getting started
-with ..."), agree only when their standfirsts do.
+A series is not a duplicate: headings that each have a number, a day or a word in brackets that the other
+lacks ("Who is hiring? (March)", "Part 2", "Weather for Monday"), and short ones that differ in a single word
+("Getting started with ..."), agree only when their openings do. On one site not even then where the
+difference is a label (`parts`): parts of a series share their blurb. Neither do two authors of one site
+write the same story: where nothing but the heading is known of theirs, it names a column.
 
 A whole week of thousands of stories takes well under a second: pairs are found through an index of each
 text's rarest words. Two texts that agree to the share t must have one of those in common whose removal would
@@ -17,6 +20,7 @@ Similarity Joins in Data Cleaning", 2006), so nothing is missed.
 
 from __future__ import annotations
 
+import html
 import math
 import re
 import unicodedata
@@ -27,6 +31,7 @@ from itertools import combinations
 from urllib.parse import urlsplit
 
 from digest.model import Story
+from digest.ranking.parts import Marks, differ, marks
 
 _CONTRADICTS = 0.25
 """Below this agreement the other text speaks against it: a column keeps its heading, week after week."""
@@ -42,6 +47,9 @@ _MOST_COPIES = 20
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _WORDS = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
+_OPENING = 60
+"""Words of a body that stand for a standfirst."""
+_TAG = re.compile(r"<[^>]*>")
 _POSSESSIVE = re.compile(r"(?<=\w)['\u2019]s\b")
 _APOSTROPHES = re.compile(r"['\u2019]")
 _BRACKETS = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
@@ -56,8 +64,9 @@ class _Text:
 @dataclass(frozen=True, slots=True)
 class _Heading:
     words: frozenset[str]
-    marks: frozenset[str]
-    """What tells one part of a series from the next: numbers, and words in brackets."""
+    marks: Marks
+    site: str
+    author: str
 
 
 def fold(
@@ -92,33 +101,31 @@ def neighbours(stories: Sequence[Story], similarity: float) -> dict[int, set[int
         for one, other in combinations(group, 2):
             join(one, other)
 
-    headings = [_heading(story.title) for story in stories]
+    headings = [_heading(story) for story in stories]
     titles = _weighed([heading.words for heading in headings])
-    standfirsts = _weighed([frozenset(_words(story.standfirst)) for story in stories])
-    for one, other in titles.pairs(similarity) | standfirsts.pairs(similarity):
+    openings = _weighed([_opening(story) for story in stories])
+    for one, other in titles.pairs(similarity) | openings.pairs(similarity):
         heading = titles.agreement(one, other) or 0.0
-        standfirst = standfirsts.agreement(one, other)
-        if _same(headings[one], headings[other], heading, standfirst, similarity):
+        opening = openings.agreement(one, other)
+        if _same(headings[one], headings[other], heading, opening, similarity):
             join(one, other)
     return dict(alike)
 
 
-def _same(
-    one: _Heading, other: _Heading, heading: float, standfirst: float | None, similarity: float
-) -> bool:
+def _same(one: _Heading, other: _Heading, heading: float, opening: float | None, similarity: float) -> bool:
     shorter = min(len(one.words), len(other.words))
-    by_heading = heading >= similarity and shorter >= _LEAST_WORDS and not _series(one, other, shorter)
-    if standfirst is None:
-        return by_heading
-    by_standfirst = standfirst >= similarity
-    return (by_heading and standfirst >= _CONTRADICTS) or (by_standfirst and heading >= _CONTRADICTS)
+    one_site = one.site == other.site
+    series = differ(one.marks.all, other.marks.all) or _one_exchanged(one.words, other.words, shorter)
+    by_heading = heading >= similarity and shorter >= _LEAST_WORDS and not series
+    if opening is None:
+        columns = one_site and one.author and other.author and one.author != other.author
+        return by_heading and not columns
+    by_opening = opening >= similarity and not (one_site and differ(one.marks.labels, other.marks.labels))
+    return (by_heading and opening >= _CONTRADICTS) or (by_opening and heading >= _CONTRADICTS)
 
 
-def _series(one: _Heading, other: _Heading, shorter: int) -> bool:
-    if one.marks - other.marks and other.marks - one.marks:
-        return True
-    exchanged = len(one.words - other.words) == len(other.words - one.words) == 1
-    return exchanged and shorter < _LONG_HEADING
+def _one_exchanged(one: frozenset[str], other: frozenset[str], shorter: int) -> bool:
+    return shorter < _LONG_HEADING and len(one - other) == len(other - one) == 1
 
 
 # --- addresses ------------------------------------------------------------------------------------
@@ -160,11 +167,20 @@ def _words(text: str) -> list[str]:
     return words
 
 
-def _heading(title: str) -> _Heading:
-    words = frozenset(_words(title))
-    bracketed = {word for part in _BRACKETS.findall(title) for word in _words(part)}
-    numbers = {word for word in words if any(character.isdigit() for character in word)}
-    return _Heading(words, frozenset(bracketed | numbers))
+def _heading(story: Story) -> _Heading:
+    words = _words(story.title)
+    bracketed = [word for part in _BRACKETS.findall(story.title) for word in _words(part)]
+    site = address(story.url).partition("/")[0]
+    author = " ".join(story.author.split()).casefold()
+    return _Heading(frozenset(words), marks(words, bracketed), site, author)
+
+
+def _opening(story: Story) -> frozenset[str]:
+    """What a story says first besides its heading."""
+    if story.standfirst:
+        return frozenset(_words(story.standfirst))
+    # Enough characters for so many words, with their markup.
+    return frozenset(_words(html.unescape(_TAG.sub(" ", story.body[: 20 * _OPENING])))[:_OPENING])
 
 
 @dataclass(frozen=True, slots=True)
