@@ -32,7 +32,7 @@ def inbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inbox]:
         yield inbox
 
 
-@pytest.mark.parametrize("width", [320, 700])
+@pytest.mark.parametrize("width", [320, 700, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_inbox_is_clean_to_axe_and_fits_the_screen(
     inbox: Inbox, browser: Browser, scheme: str, width: int
@@ -45,7 +45,24 @@ def test_the_inbox_is_clean_to_axe_and_fits_the_screen(
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         found = Axe().run(page, context={"exclude": [["iframe"]]}).response["violations"]
         assert [(path, each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
+        small = page.evaluate(
+            "[...document.querySelectorAll('.letter, a.row')]"
+            ".filter(each => each.getBoundingClientRect().height < 44).map(each => each.outerHTML)"
+        )
+        assert small == [], path
+    # On a phone the frame of a desk would show a phone again.
+    assert page.locator("iframe:visible").count() == (1 if width < 640 else 2)
     context.close()
+
+
+def test_a_message_is_opened_by_keyboard(inbox: Inbox, browser: Browser) -> None:
+    page = browser.new_context().new_page()
+    page.goto(inbox.url)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", level=1, name="A subject that is as long").wait_for()
+    page.get_by_role("link", name="All messages").click()
+    page.get_by_role("heading", level=1, name="120 messages").wait_for()
 
 
 def test_a_mail_cannot_leave_its_box(inbox: Inbox, browser: Browser) -> None:
