@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import email.policy
+import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -12,11 +16,10 @@ from email.parser import BytesParser
 import pytest
 
 from digest.app import App
-from digest.model import DeliveryState, Edition
+from digest.model import Edition
 from digest.tokens import Purpose, inert, verify
 from digest.work.build import approve, build, period_at
 from digest.work.preview import preview
-from digest.work.send import send
 from tests.e2e import postfix
 from tests.newsroom import newsroom, subscribe
 
@@ -43,15 +46,22 @@ class Week:
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Week]:
     with postfix.running("example.org") as relay:
-        environ = {"DIGEST_SMTP__HOST": "127.0.0.1", "DIGEST_SMTP__PORT": str(relay.port)}
-        app, clock = newsroom(tmp_path_factory.mktemp("postfix"), environ=environ)
+        folder = tmp_path_factory.mktemp("postfix")
+        app, clock = newsroom(folder)
         app.editions.ensure_newsletter("weekly", since=clock.now())
         people = subscribe(app, PEOPLE)
         edition = build(app, "weekly", period_at(app, "weekly", clock.now()), by="test")
         edition = approve(app, edition, by="test")
-        sent = send(app, edition)
-        assert sent.finished
-        assert sent.counts[DeliveryState.accepted] == PEOPLE
+        done = subprocess.run(
+            [sys.executable, "-m", "digest", "send", edition.name, "--json"],
+            cwd=folder / "news",
+            env={**os.environ, "DIGEST_SMTP__HOST": "127.0.0.1", "DIGEST_SMTP__PORT": str(relay.port)},
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr.decode() + relay.log()
+        assert json.loads(done.stdout)["counts"]["accepted"] == PEOPLE
         copies: dict[str, list[EmailMessage]] = {}
         for content in relay.mail(PEOPLE):
             # A Maildir has the line ends of the machine; on the wire, and in the preview, they are CR LF.
