@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import getpass
 import importlib
 import importlib.util
 import os
@@ -111,6 +112,14 @@ def pass_session(function: Callable[Concatenate[Session, P], R]) -> Callable[P, 
         return function(context.ensure_object(Session), *args, **kwargs)
 
     return functools.update_wrapper(wrapper, function)
+
+
+def actor() -> str:
+    """Who runs the command, for the audit trail; containers run it as users without a name."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "command line"
 
 
 def _remember_config(context: click.Context, _option: click.Parameter, value: Path | None) -> None:

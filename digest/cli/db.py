@@ -95,5 +95,8 @@ def accept_restore(app: App) -> None:
 
     Example: digest db accept-restore
     """
+    from digest.work import alerts  # noqa: PLC0415 - quick start-up
+
     generation = app.generation.accept()
+    app.installation.settle(alerts.RESTORED, at=app.clock.now())
     say(f"{app.database.name} is taken as it is; sending goes on from step {generation}.")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import pass_app
+from digest.cli.base import actor, pass_app
 from digest.cli.output import json_option, print_json, say, table
 from digest.errors import NothingToDo, UsageError
 from digest.model import Delivery, DeliveryState
@@ -109,10 +108,14 @@ def resolve(app: App, edition: str, resend: bool, skip: bool, only: tuple[str, .
         uncertain = app.ledger.deliveries(found.id, str, state=DeliveryState.uncertain)
         numbers = [row.id for row in uncertain if row.address.lower() in {each.lower() for each in only}]
     changed = app.ledger.resolve(
-        found.id, resend=resend, now=app.clock.now(), actor=getpass.getuser(), deliveries=numbers
+        found.id, resend=resend, now=app.clock.now(), actor=actor(), deliveries=numbers
     )
     if not changed:
         raise NothingToDo(f"{found.name} has no uncertain copies" + (" to these addresses" if only else ""))
+    if not app.ledger.counts(found.id)[DeliveryState.uncertain]:
+        from digest.work import alerts  # noqa: PLC0415 - quick start-up
+
+        app.installation.settle(alerts.in_doubt(found.name), at=app.clock.now())
     if as_json:
         print_json({"edition": found.name, "resolved": changed, "resend": resend})
     if resend:

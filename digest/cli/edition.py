@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import pass_app
+from digest.cli.base import actor, pass_app
 from digest.cli.output import TIME, json_option, print_json, say, table
 from digest.errors import NothingToDo, UsageError
 from digest.model import Edition, EditionState
@@ -48,9 +47,9 @@ def build(app: App, newsletter: str, at: dt.datetime | None, rebuild: bool, as_j
     period = work.period_at(app, newsletter, at or app.clock.now())
     before = app.editions.for_period(newsletter, period.start_date)
     if before is None:
-        edition = work.build(app, newsletter, period, by=_me())
+        edition = work.build(app, newsletter, period, by=actor())
     elif rebuild:
-        edition = work.rebuild(app, before, by=_me())
+        edition = work.rebuild(app, before, by=actor())
     else:
         edition = before
         say(f"{edition.name} exists already and was left as it is (--rebuild makes a draft anew).")
@@ -184,7 +183,7 @@ def move(app: App, edition: str, story: str, position: int, as_json: bool) -> No
     from digest.work import build as work  # noqa: PLC0415 - quick start-up
 
     found = app.editions.get(edition)
-    _changed(found, work.move(app, found, app.stories.resolve(story).id, position, by=_me()), as_json)
+    _changed(found, work.move(app, found, app.stories.resolve(story).id, position, by=actor()), as_json)
 
 
 @command.command(
@@ -211,7 +210,7 @@ def set_(
     if not words:
         raise UsageError("nothing to set", hint="Give --subject, --preheader or --intro.")
     found = app.editions.get(edition)
-    _changed(found, work.set_words(app, found, words, by=_me()), as_json)
+    _changed(found, work.set_words(app, found, words, by=actor()), as_json)
 
 
 @command.command(
@@ -232,7 +231,7 @@ def approve(app: App, edition: str, by: str | None, as_json: bool) -> None:
     if found.state is EditionState.approved and found.approved_hash == found.hash and not found.held:
         say(f"{found.name} is approved already, by {found.approved_by}.")
     else:
-        found = work.approve(app, found, by=by or _me())
+        found = work.approve(app, found, by=by or actor())
         app.installation.settle(f"approve {found.name}", at=app.clock.now())
         say(f"{found.name} is approved. It leaves by schedule, or now with: digest send {found.name}")
     if as_json:
@@ -251,7 +250,7 @@ def approve(app: App, edition: str, by: str | None, as_json: bool) -> None:
 def hold(app: App, edition: str, reason: str, as_json: bool) -> None:
     """Keep an edition from being approved or sent until it is released."""
     found = app.editions.get(edition)
-    held = app.editions.hold(found.id, reason, at=app.clock.now(), by=_me())
+    held = app.editions.hold(found.id, reason, at=app.clock.now(), by=actor())
     say(f"{held.name} is held. To let it go on: digest edition release {held.name}")
     if as_json:
         print_json(_facts(held))
@@ -268,7 +267,7 @@ def hold(app: App, edition: str, reason: str, as_json: bool) -> None:
 def release(app: App, edition: str, as_json: bool) -> None:
     """Let a held edition go on from where it was."""
     found = app.editions.get(edition)
-    released = app.editions.release(found.id, at=app.clock.now(), by=_me())
+    released = app.editions.release(found.id, at=app.clock.now(), by=actor())
     app.installation.settle(f"held {found.name}", at=app.clock.now())
     say(f"{released.name} is released; it is {_state(released)}.")
     if as_json:
@@ -287,7 +286,7 @@ def release(app: App, edition: str, as_json: bool) -> None:
 def cancel(app: App, edition: str, reason: str, as_json: bool) -> None:
     """End an edition for good; what no reader was offered is given back, and its period is free again."""
     found = app.editions.get(edition)
-    cancelled = app.editions.cancel(found.id, at=app.clock.now(), by=_me(), reason=reason)
+    cancelled = app.editions.cancel(found.id, at=app.clock.now(), by=actor(), reason=reason)
     app.ledger.cancel(cancelled.id, now=app.clock.now())
     say(f"{cancelled.name} is cancelled.")
     if as_json:
@@ -299,7 +298,7 @@ def _choose(app: App, edition: str, story: str, action: Any, change: Any, as_jso
 
     found = app.editions.get(edition)
     number = app.stories.resolve(story).id
-    _changed(found, work.choose(app, found, action, lambda c: change(c, number), by=_me()), as_json)
+    _changed(found, work.choose(app, found, action, lambda c: change(c, number), by=actor()), as_json)
 
 
 def _changed(before: Edition, after: Edition, as_json: bool) -> None:
@@ -390,11 +389,3 @@ def _state(edition: Edition) -> str:
             else (f"{edition.state}, held: {edition.held}")
         )
     return f"{edition.state}, paused: {edition.paused}" if edition.paused else edition.state.value
-
-
-def _me() -> str:
-    """Who runs the command, for the audit trail."""
-    try:
-        return getpass.getuser()
-    except OSError:
-        return "command line"

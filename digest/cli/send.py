@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.base import INTERRUPTED, pass_app
+from digest.cli.base import INTERRUPTED, actor, pass_app
 from digest.cli.output import json_option, print_json, progress, say
 from digest.errors import NothingToDo, TransportError
 from digest.model import DeliveryState, EditionState
@@ -93,7 +92,7 @@ def _send(app: App, found: Edition, resume: bool, as_json: bool) -> None:
     from digest.work.send import send  # noqa: PLC0415 - quick start-up
 
     if resume and found.paused and found.state in (EditionState.fanning, EditionState.sending):
-        app.editions.resume(found.id, at=app.clock.now(), by=getpass.getuser())
+        app.editions.resume(found.id, at=app.clock.now(), by=actor())
     stop, abort = _signals()
     with _trial_hint(app), progress(f"Sending {found.name}") as bar:
         seen = 0
@@ -161,7 +160,7 @@ def _test(app: App, found: Edition, addresses: tuple[str, ...], as_json: bool) -
     from digest.work.send import send_test  # noqa: PLC0415 - quick start-up
 
     with _trial_hint(app):
-        refused = send_test(app, found, addresses, by=getpass.getuser())
+        refused = send_test(app, found, addresses, by=actor())
     for line in refused:
         say(f"Not taken: {line}")
     taken = len(addresses) - len(refused)

@@ -64,7 +64,7 @@ def is_loopback(host: str) -> bool:
 class Connection:
     """An open, greeted, signed-in connection. Raises `TransportError` when it cannot be had.
 
-    `seen` is handed it as soon as it is open, for whoever may have to break it off.
+    `seen` is handed it before it opens, for whoever may have to break it off.
     """
 
     def __init__(
@@ -79,9 +79,9 @@ class Connection:
         self._wire = self._new_wire(ca_file)
         self.used = False
         try:
-            self._open()
             if seen is not None:
                 seen(self)
+            self._open()
             self._greet(ca_file)
         except BaseException:
             self._wire.close()

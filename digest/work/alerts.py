@@ -8,17 +8,26 @@ from digest.errors import DigestError
 from digest.work.desk import Desk
 from digest.work.letters import letter, send_letters
 
+RESTORED = "restored backup"
+"""The key of the alert that a store went back in time."""
+
+
+def in_doubt(edition: str) -> str:
+    """The key of the alert that copies of this edition may or may not have arrived."""
+    return f"in doubt: {edition}"
+
 
 def raise_(desk: Desk, key: str, message: str) -> None:
     """Opens an alert, or brings the words of an open one up to date."""
     desk.installation.raise_alert(key, message, at=desk.clock.now())
 
 
-def tell(desk: Desk, say: Callable[[str], None]) -> None:
-    """Writes to the operators what they were not told yet. What cannot be sent is tried again next time."""
+def tell(desk: Desk, say: Callable[[str], None]) -> bool:
+    """Writes to the operators what they were not told yet; False when that could not be sent: the next call
+    tries again."""
     untold = desk.installation.untold()
     if not untold:
-        return
+        return True
     for alert in untold:
         say(f"Needs you: {alert.message}")
     now = desk.clock.now()
@@ -36,5 +45,6 @@ def tell(desk: Desk, say: Callable[[str], None]) -> None:
                 say(f"alert not taken: {line}")
         except DigestError as error:
             say(f"alert not sent, tried again: {error}")
-            return
+            return False
     desk.installation.mark_told([alert.id for alert in untold], at=now)
+    return True

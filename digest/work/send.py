@@ -103,8 +103,21 @@ def send(
         time.monotonic() - started,
         edition.state is EditionState.finished,
         report.stopped,
-        run.next_attempt() if edition.state is EditionState.sending else None,
+        _next_attempt(desk, edition) if edition.state is EditionState.sending else None,
     )
+
+
+def rests_until(desk: Desk, edition: Edition) -> dt.datetime | None:
+    """Until when an edition that is leaving needs nothing: all that is left of it waits for its next attempt.
+
+    None when something can be done now, if only to finish it.
+    """
+    if edition.state is not EditionState.sending:
+        return None
+    counts = desk.ledger.counts(edition.id)
+    if any(counts[state] for state in (State.queued, State.claimed, State.offered)):
+        return None
+    return _next_attempt(desk, edition)
 
 
 def send_test(desk: Desk, edition: Edition, addresses: Sequence[str], *, by: str) -> list[str]:
@@ -137,6 +150,18 @@ def send_test(desk: Desk, edition: Edition, addresses: Sequence[str], *, by: str
 def _site(edition: Edition) -> str:
     """What its links begin with."""
     return edition.sender.site_url if edition.sender else ""
+
+
+def _next_attempt(desk: Desk, edition: Edition) -> dt.datetime | None:
+    """When the first of the copies that wait is due; None when none does."""
+    moments = [desk.ledger.next_attempt(edition.id)]
+    if _resends(edition) and (offered := desk.ledger.first_in_doubt(edition.id)):
+        moments.append(offered + ANSWER_TIME)
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _resends(edition: Edition) -> bool:
+    return edition.policy["uncertain"] == "resend"
 
 
 def _fetch(url: str) -> bytes:
@@ -216,9 +241,13 @@ class _Signal:
     stop: Event
     abort: Event
 
+    @property
+    def asked(self) -> bool:
+        return self.stop.is_set() or self.abort.is_set()
+
     async def pass_on(self, to: Stop) -> None:
         while not to.urgent:
-            wanted = self.abort.is_set() if to.asked else self.stop.is_set() or self.abort.is_set()
+            wanted = self.abort.is_set() if to.asked else self.asked
             if wanted:
                 to.ask()
             await asyncio.sleep(_POLL)
@@ -243,7 +272,7 @@ class _Run:
         policy = edition.policy
         # As it was frozen: an edition that is leaving goes on when its newsletter is no longer configured.
         self._lateness = parse_duration(str(policy["lateness"]))
-        self._resend = policy["uncertain"] == "resend"
+        self._resend = _resends(edition)
 
     async def all(self) -> Report:
         """Everything, with the transport closed and the lease given back whatever happens."""
@@ -260,23 +289,23 @@ class _Run:
                 await transport.close()
         return report
 
-    def next_attempt(self) -> dt.datetime | None:
-        """When something can be tried next."""
-        ledger, number = self._desk.ledger, self._edition.id
-        moments = [ledger.next_attempt(number)]
-        if self._resend and (offered := ledger.first_in_doubt(number)):
-            moments.append(offered + ANSWER_TIME)
-        return min((moment for moment in moments if moment is not None), default=None)
-
     async def _open(self, transport: Transport) -> None:
         """A relay that is down, or refuses us, is found out before anything is changed."""
+        opening = asyncio.create_task(transport.open())
+        leaving = self._edition.state in (EditionState.fanning, EditionState.sending)
+        again = f"digest send {self._edition.name}" + (" --resume" if leaving else "")
+        while not opening.done():
+            await asyncio.wait({opening}, timeout=_POLL)
+            if self._signal.asked and opening.cancel():
+                raise Interrupted(
+                    f"edition {self._edition.name}: stopped while waiting for the relay",
+                    hint=f"Nothing was sent. Go on with: {again}",
+                )
         try:
-            await transport.open()
+            await opening
         except TransportError as error:
-            leaving = self._edition.state in (EditionState.fanning, EditionState.sending)
             if leaving:
                 self._pause_for(error)
-            again = f"digest send {self._edition.name}" + (" --resume" if leaving else "")
             error.hint = f"{error.hint} Nothing was sent. Then: {again}".strip()
             raise
 
@@ -355,7 +384,7 @@ class _Run:
 
     def _go_on(self, _chunk: int) -> None:
         """Between two chunks of the fan-out: a stop need not wait for all of it."""
-        if self._signal.stop.is_set() or self._signal.abort.is_set():
+        if self._signal.asked:
             name = self._edition.name
             raise Interrupted(
                 f"edition {name}: stopped before the first copy left",
@@ -384,15 +413,22 @@ class _Run:
         desk, number, now = self._desk, self._edition.id, self._desk.clock.now()
         if isinstance(report.problem, TransportError):
             self._pause_for(report.problem)
-        if report.problem is None and not desk.ledger.left(number) and self.next_attempt() is None:
+        if (
+            report.problem is None
+            and not desk.ledger.left(number)
+            and _next_attempt(desk, self._edition) is None
+        ):
             with suppress(EditionError):  # it was cancelled this very moment
                 desk.editions.transition(
                     number, {EditionState.sending}, EditionState.finished, at=now, by=SENDER, finished=now
                 )
 
     def _pause_for(self, error: TransportError) -> None:
-        """Where the relay answered, and it was about us, asking again and again makes it worse."""
-        if error.code is not None:
+        """Where the relay said no for good (RFC 5321 4.2.1), asking again changes nothing: a person has to.
+
+        What it said for now, or a relay out of reach, is a matter of time: whoever asks again waits first.
+        """
+        if error.code is not None and error.code >= 500:
             with suppress(EditionError):  # paused or cancelled by somebody else
                 self._desk.editions.pause(self._edition.id, str(error), at=self._desk.clock.now(), by=SENDER)
 

@@ -2,6 +2,10 @@
 
 APScheduler only wakes it: jobs in memory, nothing persistent. What is due is computed from the tables each
 time, so a missed or doubled wake-up changes nothing.
+
+Three things have threads of their own, so that none keeps another waiting: rounds (what is due), looking at
+sources, and each edition that leaves. At the end only the last are waited for, because they have copies in
+flight; the others can be left at any step, as if the process had been killed there.
 """
 
 from __future__ import annotations
@@ -12,18 +16,26 @@ from collections.abc import Callable
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from digest.errors import DigestError, NothingToDo
+from digest.delivery import SendingStopped
+from digest.errors import DigestError, Interrupted, NothingToDo, TransportError
 from digest.importers.fetch import fetch
-from digest.model import Edition
+from digest.model import DeliveryState, Edition
+from digest.store.leased import lease_name
 from digest.work import alerts
+from digest.work.backoff import Backoff
 from digest.work.desk import Desk
 from digest.work.identity import gone, identity
 from digest.work.poll import poll
 from digest.work.reconcile import reconcile
-from digest.work.send import Sent, send
+from digest.work.send import Sent, rests_until, send
 
 LEAD = "leader"
 LEASE = dt.timedelta(seconds=60)
+_MINUTE = dt.timedelta(minutes=1)
+_REPEAT = dt.timedelta(hours=1)
+_MOST_SAID = 1000
+_LEAVE = 5.0
+"""Seconds that a round, or a look at the sources, gets at the end."""
 
 
 class Worker:
@@ -42,44 +54,54 @@ class Worker:
         self._epoch: int | None = None
         self._sending: dict[int, threading.Thread] = {}
         self._alone = threading.Lock()
+        self._said: dict[str, dt.datetime] = {}
+        # A relay that is down may be back in a minute; one that said no is asked for less (EMAIL.md 14).
+        self._unreached = Backoff(_MINUTE, 15 * _MINUTE)
+        self._refused = Backoff(10 * _MINUTE, 60 * _MINUTE)
 
     def run(self) -> None:
         """Returns when `stop` is set, everything in flight recorded. `NothingToDo` for a restored backup."""
         self._desk.generation.check()
-        scheduler = BackgroundScheduler(timezone=dt.UTC)
-        options = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-        scheduler.add_job(
-            self.tick, "interval", seconds=self._every, next_run_time=dt.datetime.now(dt.UTC), **options
-        )
-        scheduler.add_job(
-            self._guarded,
-            "interval",
-            args=(self.poll,),
-            seconds=max(self._every, 15.0),
-            next_run_time=dt.datetime.now(dt.UTC),
-            **options,
-        )
-        scheduler.add_job(self._renew, "interval", seconds=LEASE.total_seconds() / 4, **options)
+        now, options = dt.datetime.now(dt.UTC), {"coalesce": True, "max_instances": 1}
+        scheduler = BackgroundScheduler(timezone=dt.UTC, job_defaults={**options, "misfire_grace_time": None})
+        threads = []
+        for name, work, every in (
+            ("rounds", self.round, self._every),
+            ("sources", self.poll, max(self._every, 15.0)),
+        ):
+            wake = threading.Event()
+            scheduler.add_job(wake.set, "interval", seconds=every, next_run_time=now)
+            threads.append(threading.Thread(target=self._whenever, args=(wake, work), name=name, daemon=True))
+        scheduler.add_job(self._guarded, "interval", args=(self._renew,), seconds=LEASE.total_seconds() / 4)
         scheduler.start()
+        for thread in threads:
+            thread.start()
         try:
             self._stop.wait()
         finally:
-            scheduler.shutdown(wait=True)
-            for thread in list(self._sending.values()):
-                thread.join()
-            self._give_back()
+            scheduler.shutdown(wait=False)
+            self.join()
+            for thread in threads:
+                thread.join(_LEAVE)
+            self._guarded(self._give_back)
 
-    def tick(self) -> None:
-        """One round. Nothing that goes wrong in it ends the process: it is said, and tried again."""
-        self._guarded(self.round)
+    def join(self) -> None:
+        """Waits until every edition that is leaving has left, or was stopped."""
+        for thread in list(self._sending.values()):
+            thread.join()
+
+    def _whenever(self, wake: threading.Event, work: Callable[[], None]) -> None:
+        while not self._stop.is_set():
+            if wake.wait(0.1):
+                wake.clear()
+                self._guarded(work)
 
     def _guarded(self, work: Callable[[], None]) -> None:
+        """Nothing that goes wrong in a step ends the process: it is said, and tried again."""
         try:
             work()
-        except DigestError as error:
-            self._say(f"{error} {error.hint}".strip())
         except Exception as error:  # noqa: BLE001 - left alone for years: the next round tries again
-            self._say(f"a fault in the program: {type(error).__name__}: {error}")
+            self._say_once(_words(error))
 
     def round(self) -> None:
         """Reconciles, starts to send, tells the operator. Does nothing without the lead."""
@@ -88,15 +110,14 @@ class Worker:
         try:
             self._desk.generation.check()
         except NothingToDo as error:
-            alerts.raise_(self._desk, "restored backup", f"{error} {error.hint}")
-            alerts.tell(self._desk, self._say)
-            return
-        made = reconcile(self._desk, holds_lead=self._leads)
-        for line in made.done:
-            self._say(line)
-        for edition in made.to_send:
-            self._start_sending(edition)
-        alerts.tell(self._desk, self._say)
+            alerts.raise_(self._desk, alerts.RESTORED, _words(error))
+        else:
+            made = reconcile(self._desk, holds_lead=self._leads)
+            for line in made.done:
+                self._say_once(line)
+            for edition in made.to_send:
+                self._start_sending(edition)
+        self._tell()
 
     def poll(self) -> None:
         """Looks at the sources that are due; on its own, for a slow one must not keep an edition waiting."""
@@ -112,32 +133,95 @@ class Worker:
             place=desk.settings.path,
         ):
             if polled.error:
-                self._say(f"source {polled.source}: {polled.error}")
+                self._say_once(f"source {polled.source}: {polled.error}")
             elif polled.counts.new or polled.counts.changed:
                 self._say(f"source {polled.source}: {polled.counts.new} new, {polled.counts.changed} changed")
             if self._stop.is_set():
                 return
 
+    def _tell(self) -> None:
+        now = self._desk.clock.now()
+        if not self._unreached.waits("alerts", now):
+            if alerts.tell(self._desk, self._say_once):
+                self._unreached.went_well("alerts")
+            else:
+                self._unreached.failed("alerts", now)
+
+    def _say_once(self, line: str) -> None:
+        """What is wrong is wrong in each round: said once an hour, it still can be found."""
+        now = self._desk.clock.now()
+        last = self._said.get(line)
+        if last is not None and last <= now < last + _REPEAT:
+            return
+        if len(self._said) >= _MOST_SAID:
+            self._said.clear()
+        self._said[line] = now
+        self._say(line)
+
     # Sending takes its own thread: hours of one newsletter must not keep another one waiting.
 
     def _start_sending(self, edition: Edition) -> None:
         running = self._sending.get(edition.id)
-        if self._stop.is_set() or (running is not None and running.is_alive()):
+        if self._stop.is_set() or (running is not None and running.is_alive()) or self._waits(edition):
             return
-        thread = threading.Thread(target=self._send, args=(edition,), name=f"send {edition.name}")
+        thread = threading.Thread(target=self._guarded, args=(lambda: self._send(edition),))
+        thread.name = f"send {edition.name}"
         self._sending[edition.id] = thread
         thread.start()
 
+    def _waits(self, edition: Edition) -> bool:
+        """Whether there is nothing to do for it now: the relay was asked just before, all that is left of it
+        waits for its next attempt, or a person sends it by hand."""
+        now = self._desk.clock.now()
+        if self._unreached.waits(edition.name, now) or self._refused.waits(edition.name, now):
+            return True
+        lease = self._desk.installation.lease(lease_name(edition.id))
+        if lease is not None and now < lease.until <= now + 10 * LEASE and not self._ended(lease.owner):
+            return True
+        rest = rests_until(self._desk, edition)
+        return rest is not None and now < rest
+
+    def _ended(self, owner: str) -> bool:
+        return owner in ("", self._owner) or gone(owner)
+
     def _send(self, edition: Edition) -> None:
         try:
-            sent: Sent = send(self._desk, edition, resume=True, stop=self._stop, warn=self._say)
-        except NothingToDo as nothing:
-            self._say(str(nothing))
-        except DigestError as error:
-            self._say(f"{error} {error.hint}".strip())
-            alerts.raise_(self._desk, f"sending {edition.name}", f"{error} {error.hint}".strip())
+            sent = send(
+                self._desk, edition, owner=self._owner, resume=True, stop=self._stop, warn=self._say_once
+            )
+        except (NothingToDo, SendingStopped, Interrupted) as ended:
+            self._say_once(f"{edition.name}: {ended}")
+        except Exception as error:  # noqa: BLE001 - told, and tried again later
+            answered = isinstance(error, TransportError) and error.code is not None
+            backoff = self._refused if answered else self._unreached
+            backoff.failed(edition.name, self._desk.clock.now())
+            self._say_once(_words(error))
+            alerts.raise_(self._desk, f"sending {edition.name}", f"{edition.name}: {_words(error)}")
         else:
+            self._unreached.went_well(edition.name)
+            self._refused.went_well(edition.name)
+            self._desk.installation.settle(f"sending {edition.name}", at=self._desk.clock.now())
             self._say(f"{edition.name}: {sent.words}")
+            self._report(sent)
+
+    def _report(self, sent: Sent) -> None:
+        """What a person should know of an edition that has left."""
+        name, uncertain = sent.edition, sent.counts.get(DeliveryState.uncertain, 0)
+        if uncertain and sent.finished:
+            alerts.raise_(
+                self._desk,
+                alerts.in_doubt(name),
+                f"{name}: nobody can know whether {uncertain:,} copies arrived. Look at them: "
+                f"digest deliveries {name} --state uncertain. Then decide: "
+                f"digest deliveries resolve {name} --resend (or --skip).",
+            )
+        rejected = sent.counts.get(DeliveryState.rejected, 0)
+        if rejected and not sent.counts.get(DeliveryState.accepted, 0):
+            alerts.raise_(
+                self._desk,
+                f"rejected: {name}",
+                f"{name}: the relay took no copy and rejected {rejected:,}. Why: digest deliveries {name}",
+            )
 
     # The lead
 
@@ -157,12 +241,15 @@ class Worker:
             return self._epoch is not None
 
     def _renew(self) -> None:
-        try:
-            if self._epoch is not None:
-                self._leads()
-        except DigestError as error:
-            self._say(str(error))
+        if self._epoch is not None:
+            self._leads()
 
     def _give_back(self) -> None:
         if self._epoch is not None:
             self._desk.installation.release(LEAD, self._owner, self._epoch, now=self._desk.clock.now())
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, DigestError):
+        return f"{error} {error.hint}".strip()
+    return f"a fault in the program: {type(error).__name__}: {error}"

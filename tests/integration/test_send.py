@@ -315,6 +315,18 @@ def test_a_stop_is_an_interruption_that_can_be_resumed(tmp_path: Path) -> None:
         assert len(set(server.addresses)) == len(server.addresses) == 100
 
 
+def test_a_stop_while_the_relay_keeps_silent_is_an_interruption_within_seconds(tmp_path: Path) -> None:
+    stop = threading.Event()
+    with SmtpServer(Fault("greeting", hook=stop.set, delay=30)) as server:
+        office = Office(tmp_path, server, DIGEST_SMTP__TIMEOUT="30")
+        began = time.monotonic()
+        with pytest.raises(Interrupted) as caught:
+            office.send(stop=stop)
+        assert time.monotonic() - began < 8
+    assert caught.value.hint.endswith(f"digest send {office.edition.name}")
+    assert office.now().state is EditionState.approved
+
+
 def test_a_stop_during_the_fan_out_is_an_interruption_too(office: Office) -> None:
     stop = threading.Event()
     stop.set()

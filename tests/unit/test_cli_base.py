@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 import subscribers
 from digest import __version__, cli
-from digest.cli.base import COMMANDS, Root, Session, everywhere_options, pass_app, pass_session, walk
+from digest.cli.base import COMMANDS, Root, Session, actor, everywhere_options, pass_app, pass_session, walk
 from digest.errors import ConfigError, Interrupted, NothingToDo, UsageError
 
 NAMES = [name for names in COMMANDS.values() for name in names]
@@ -298,3 +298,14 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
     writer.wait()
 
     assert said == ""
+
+
+@pytest.mark.parametrize("missing", [KeyError("uid not found: 1234"), OSError("no such user")])
+def test_a_user_without_a_name_still_has_one_in_the_trail(
+    missing: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def getuser() -> str:
+        raise missing
+
+    monkeypatch.setattr("getpass.getuser", getuser)
+    assert actor() == "command line"
