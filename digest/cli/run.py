@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,9 @@ from digest.cli.output import say
 
 if TYPE_CHECKING:
     from digest.app import App
+
+_PATIENCE = 5.0
+"""Seconds for which the pages try to listen where somebody else still does."""
 
 
 @click.command(
@@ -35,8 +40,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds between two looks at what is due.",
 )
+@click.option(
+    "--parent", type=int, hidden=True, help="The process that started this part, and may be killed."
+)
 @pass_session
-def command(session: Session, part: str | None, every: float) -> None:
+def command(session: Session, part: str | None, every: float, parent: int | None) -> None:
     """Poll, build, lock, send and serve, by itself, until it is stopped.
 
     Two processes are kept alive: `work` and `serve`. SIGTERM and Ctrl-C end them in order: what is being sent
@@ -45,15 +53,31 @@ def command(session: Session, part: str | None, every: float) -> None:
     """
     app = session.app
     app.database.check()
+    _ = app.keys
+    if parent is not None:
+        _end_with(parent)
     if part == "work":
         _work(app, every)
     elif part == "serve":
         from digest.web.server import serve  # noqa: PLC0415 - quick start-up
 
-        serve(app)
+        # Where a `digest run` was killed, its pages may take a moment to notice.
+        serve(app, patience=0 if parent is None else _PATIENCE)
     else:
         app.generation.check()
         _both(session, every)
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process in order when its parent is gone: the next one wants the port and the lead."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.3)
+        say("digest run is gone: ending.")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _both(session: Session, every: float) -> None:
@@ -64,9 +88,10 @@ def _both(session: Session, every: float) -> None:
         base += ["--config", str(session.config)]
     if session.debug:
         base += ["--debug"]
+    base += ["run", "--parent", str(os.getpid())]
     children = [
-        Child("work", [*base, "run", "--part", "work", "--every", str(every)]),
-        Child("serve", [*base, "run", "--part", "serve"]),
+        Child("work", [*base, "--part", "work", "--every", str(every)]),
+        Child("serve", [*base, "--part", "serve"]),
     ]
     supervise(children, _stop_event(), say)
 

@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from types import FrameType
 from urllib.parse import urlsplit
@@ -29,15 +30,17 @@ def to_stderr(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def serve(desk: Desk, *, listen: str = "", say: Callable[[str], None] = to_stderr) -> None:
+def serve(
+    desk: Desk, *, listen: str = "", say: Callable[[str], None] = to_stderr, patience: float = 0
+) -> None:
     """Serves the pages of `desk` on `listen` (HOST:PORT) or site.listen; returns after SIGTERM or Ctrl-C.
 
     Requests in progress get `GRACE` seconds. Says where the pages are, with a link to the preview of each
-    newsletter, good for 30 days. Raises `UsageError` where it cannot listen, `StoreError` for a store that
-    cannot be used: once, here, and not on every page.
+    newsletter, good for 30 days. Raises `UsageError` where it cannot listen within `patience` seconds, and
+    `StoreError` or `ConfigError` for a store or keys that cannot be used: once, here, not on every page.
     """
-    _ = desk.installation.id
-    with contextlib.closing(_listening(listen or desk.settings.site.listen)) as listener:
+    _ = desk.installation.id, desk.keys
+    with contextlib.closing(_listening(listen or desk.settings.site.listen, patience)) as listener:
         _greet(desk, listener, say)
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
         config = uvicorn.Config(
@@ -75,8 +78,19 @@ def _greet(desk: Desk, listener: socket.socket, say: Callable[[str], None]) -> N
         say(f"Preview of {slug}: {site}/preview/{preview_link(desk.keys, slug)}/")
 
 
-def _listening(where: str) -> socket.socket:
+def _listening(where: str, patience: float) -> socket.socket:
     """A socket that listens on HOST:PORT; raises `UsageError` where that cannot be."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return _bound(where)
+        except UsageError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.2)
+
+
+def _bound(where: str) -> socket.socket:
     host, colon, port = where.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not (colon and host and port.isascii() and port.isdecimal() and int(port) < 65536):

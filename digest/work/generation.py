@@ -12,6 +12,7 @@ before the machine died is not.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import threading
@@ -47,7 +48,10 @@ class Generation:
         self._alone = threading.Lock()  # editions of two newsletters may leave at a time
 
     def check(self) -> None:
-        """Raises `NothingToDo` (exit code 3) when the store is older than the note."""
+        """Raises `NothingToDo` (exit code 3) when the store is older than the note, `StoreError` when there
+        could be no note: better before than while copies leave."""
+        if not os.access(self._file.parent, os.W_OK | os.X_OK):
+            raise self._unusable("written", PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
         noted = self._noted()
         generation = self._installation.generation
         if noted > generation:

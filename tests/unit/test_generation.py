@@ -82,6 +82,8 @@ def test_a_note_that_cannot_be_written_or_read_is_said(tmp_path: Path) -> None:
     generation = Generation(Store(), tmp_path / "nowhere" / "note")
     with pytest.raises(StoreError, match="cannot be written: No such file") as refused:
         generation.step()
+    with pytest.raises(StoreError, match="cannot be written"):
+        generation.check()
     assert "keys.file" in refused.value.hint
     with pytest.raises(StoreError, match="cannot be read: Is a directory"):
         Generation(Store(), tmp_path).check()
