@@ -216,6 +216,8 @@ class Score:
     distinct: bool = False
     notes: tuple[str, ...] = ()
     """How missing or falling figures were handled."""
+    unit: str = ""
+    """What `gained` may honestly be called: "points", "readers", "reader-days"; "" for the metric's name."""
 
 
 @dataclass(frozen=True, slots=True)

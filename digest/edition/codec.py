@@ -61,6 +61,7 @@ def encode_score(score: Score) -> Json:
         "gained": score.gained,
         "projected": score.projected,
         "distinct": score.distinct,
+        "unit": score.unit,
         "notes": list(score.notes),
     }
 
@@ -72,6 +73,7 @@ def decode_score(value: Mapping[str, Any]) -> Score:
         gained=value["gained"],
         projected=value["projected"],
         distinct=value.get("distinct", False),
+        unit=value.get("unit", ""),
         notes=tuple(value.get("notes", ())),
     )
 

@@ -25,7 +25,7 @@ def reasons(
     words = []
     scored, signal = entry.scored, brief.signal
     if scored is not None and signal is not None:
-        words.append(_figures(scored, signal, brief, median))
+        words.append(_figures(scored, brief, median))
         if _rises(scored):
             words.append(_rate(scored, signal))
     elif brief.latest:
@@ -42,16 +42,16 @@ def reasons(
     return tuple(words)
 
 
-def _figures(scored: Scored, signal: Signal, brief: Brief, median: float) -> str:
-    words = _gained(scored, signal, brief)
+def _figures(scored: Scored, brief: Brief, median: float) -> str:
+    words = _gained(scored)
     ratio = scored.score.gained / median if median > 0 else 0.0
     if ratio >= _WORTH_COMPARING:
         words += f", {figures.times(ratio)} {_whose_median(brief.window.length)}"
     return words
 
 
-def _gained(scored: Scored, signal: Signal, brief: Brief) -> str:
-    return figures.measured(scored.score.gained, figures.unit(signal.metric, brief.window.length))
+def _gained(scored: Scored) -> str:
+    return figures.measured(scored.score.gained, scored.score.unit)
 
 
 def _whose_median(length: dt.timedelta) -> str:
@@ -112,7 +112,7 @@ def below(entry: Entry, place: int, brief: Brief) -> str:
     if entry.scored is None or brief.signal is None:
         return f"{figures.ordinal(place)} by date"
     rate = f", {_rate(entry.scored, brief.signal)}" if _rises(entry.scored) else ""
-    return f"{figures.ordinal(place)}, with {_gained(entry.scored, brief.signal, brief)}{rate}"
+    return f"{figures.ordinal(place)}, with {_gained(entry.scored)}{rate}"
 
 
 def no_signal(brief: Brief) -> str:

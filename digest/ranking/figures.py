@@ -23,12 +23,13 @@ def unit(metric: Metric, window: dt.timedelta = dt.timedelta(0)) -> str:
     """The metric's own word: points, page views. "Readers" are only ever people counted once.
 
     A reader who came on three days is in three daily figures: over a longer window their sum is reader-days.
+    Of shorter buckets, or of an unknown length, it is no more than reads.
     """
     name = metric.name.replace("_", " ").replace("-", " ").strip()
-    daily = metric.kind is MetricKind.count and metric.bucket == _DAY
-    if metric.distinct and daily and window > _DAY:
-        return f"{name.removesuffix('s')}-days"
-    return name
+    summed = metric.kind is MetricKind.count and (metric.bucket is None or metric.bucket < window)
+    if not (metric.distinct and summed and window):
+        return name
+    return f"{name.removesuffix('s')}-days" if metric.bucket == _DAY else "reads"
 
 
 def measured(value: float, unit_: str) -> str:

@@ -66,6 +66,7 @@ def score_story(
         projected=projected,
         distinct=series.metric.distinct,
         notes=notes,
+        unit=figures.unit(series.metric, dt.timedelta(seconds=signal.cut - signal.start)),
     )
     return Scored(score, 3600 * rate)
 

@@ -67,8 +67,9 @@ class Figures:
     def popularity(self, score: Score | None) -> str:
         """``12,400 readers``, or "" where that would be wrong or say nothing.
 
-        "Readers" only of a metric that counts people; another one keeps its own word. The figure is what the
-        story gained in the window: what it is expected to gain yet belongs to the order, not on the page.
+        "Readers" only where nobody is counted twice; other figures keep the word of the ranking. The figure
+        is what the story gained in the window: what it is expected to gain yet belongs to the order, not on
+        the page.
         """
         if score is None:
             return ""
@@ -82,9 +83,9 @@ class Figures:
 
     @staticmethod
     def _unit(score: Score) -> tuple[str, str]:
-        name = score.metric.replace("_", " ").replace("-", " ").strip().lower() or "signals"
-        if name in ("reader days", "reader day"):
-            # A reader on three days counts three times: that is reads, and must not be called readers.
+        name = (score.unit or score.metric).replace("_", " ").replace("-", " ").strip().lower() or "signals"
+        if name.endswith((" days", " day")):
+            # A reader on three days counts three times: that is reads, in words for readers.
             return "read", "reads"
         if name.endswith("s"):
             return name[:-1], name

@@ -19,7 +19,8 @@ from digest.model import Link, Metric, MetricKind, Picture, Reading, StoryDraft
 
 NEWSPAPER = "The Aldermouth Post"
 SITE = "https://post.aldermouth.example"
-READERS = Metric("readers", MetricKind.count, distinct=True, bucket=dt.timedelta(hours=1))
+READERS = Metric("readers", MetricKind.total, distinct=True)
+"""Everybody who has read a story so far, once: only such a figure may be called readers in an email."""
 
 _HALF_LIFE = 16.0
 """Hours in which a story finds half of the readers it will have."""
@@ -71,7 +72,8 @@ class Sample:
             )
 
     def readings(self) -> Iterator[Reading]:
-        """Readers in each hour from publication until the end of the week, quieter at night."""
+        """How many had read each story after each hour from publication until the end of the week; fewer come
+        at night."""
         for entry in _entries():
             start = self._published(entry)
             hours = int((self.end - start).total_seconds() // 3600)
@@ -81,9 +83,9 @@ class Sample:
             for hour in range(min(hours, 24 * 14)):
                 at = start + dt.timedelta(hours=hour)
                 reached += entry["readers"] * _hour_weight(at, hour) / whole
-                if (new := math.floor(reached) - told) > 0:
-                    told += new
-                    yield Reading(entry["id"], at, new)
+                if math.floor(reached) > told:
+                    told = math.floor(reached)
+                    yield Reading(entry["id"], at + dt.timedelta(hours=1), told)
 
     def subscribers(self, count: int) -> Iterator[tuple[str, str]]:
         """Addresses at example.org, of people who do not exist, with their names."""

@@ -103,7 +103,7 @@ def test_it_tells_steps_with_times_picks_with_reasons_and_where_to_look(first: R
     assert sum(each) <= whole + 0.1
     picks = re.findall(r"^ {2,3}(\d+)  \S.*\n {6}([\d,]+ readers, .*)", first.out, re.MULTILINE)
     assert [int(position) for position, _ in picks] == list(range(1, 11))
-    for reason in ("x the week's median", "1 similar folded", "still being read", "City already has 3"):
+    for reason in ("x the week's median", "1 similar folded", "still rising", "City already has 3"):
         assert reason in first.out
     (url,) = re.findall(r"file://\S+", first.out)
     assert Path(unquote(urlsplit(url).path)) == home / "demo" / "preview" / "index.html"

@@ -180,3 +180,24 @@ def test_what_cannot_stand_in_a_header_is_found_when_it_is_built(tmp_path: Path)
         built(app)
     assert "newsletter.weekly" in refused.value.hint
     assert app.editions.list_() == []
+
+
+def test_daily_readers_added_up_are_never_called_readers(tmp_path: Path) -> None:
+    """Who came on three days is in three figures."""
+    app, _ = newsroom(tmp_path, now=NOW, signals=False)
+    daily = Metric("readers", MetricKind.count, distinct=True, bucket=dt.timedelta(days=1))
+    stories = app.stories.list_(since=WEEK_END - dt.timedelta(days=7), limit=None)
+    app.signals.record(
+        daily,
+        "sample",
+        [
+            Reading(story.external_id, WEEK_END - dt.timedelta(days=day), 1000 + story.id)
+            for story in stories
+            for day in (1, 2, 3)
+        ],
+    )
+    edition = built(app)
+    assert all("reader-days" in each.reasons[0] for each in edition.stories)
+    for part in (edition.variants[0].html, edition.variants[0].text):
+        assert " reads" in part
+        assert " readers" not in part

@@ -53,7 +53,14 @@ stories = st.builds(
     full_text=st.booleans(),
 )
 scores = st.builds(
-    Score, texts, figures, figures, figures, st.booleans(), notes=st.lists(texts, max_size=2).map(tuple)
+    Score,
+    texts,
+    figures,
+    figures,
+    figures,
+    st.booleans(),
+    notes=st.lists(texts, max_size=2).map(tuple),
+    unit=texts,
 )
 
 

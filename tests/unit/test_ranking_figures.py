@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from zoneinfo import ZoneInfo
 
@@ -38,6 +39,18 @@ def test_a_metric_is_called_by_its_own_word() -> None:
 def test_daily_readers_summed_over_a_week_are_reader_days() -> None:
     assert figures.unit(READERS, WEEK) == "reader-days"
     assert figures.unit(READERS, dt.timedelta(days=1)) == "readers"
+
+
+@pytest.mark.parametrize("bucket", [dt.timedelta(hours=1), dt.timedelta(days=2), None])
+def test_other_sums_of_readers_are_reads(bucket: dt.timedelta | None) -> None:
+    hourly = dataclasses.replace(READERS, bucket=bucket)
+    assert figures.unit(hourly, WEEK) == "reads"
+    assert figures.measured(1, figures.unit(hourly, WEEK)) == "1 read"
+    assert figures.unit(hourly) == "readers"  # as a rate: so many in an hour
+
+
+def test_a_week_s_readers_counted_in_one_bucket_are_readers() -> None:
+    assert figures.unit(dataclasses.replace(READERS, bucket=WEEK), WEEK) == "readers"
 
 
 def test_readers_counted_once_stay_readers() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -44,6 +45,10 @@ def test_a_shown_figure_never_claims_more_than_was_measured(value: float) -> Non
         (readers(19, metric="points", distinct=False), ""),
         (readers(2_000, metric="page_views", distinct=False), "2,000 page views"),
         (readers(3_000, metric="reader-days"), "3,000 reads"),
+        (replace(readers(3_000), unit="reader-days"), "3,000 reads"),
+        (replace(readers(3_000), unit="unique visitor-days"), "3,000 reads"),
+        (replace(readers(3_000), unit="reads"), "3,000 reads"),
+        (replace(readers(499), unit="reads"), ""),
         (None, ""),
     ],
 )
