@@ -261,6 +261,9 @@ def _postgresql_engine(url: sa.URL, patience: float) -> sa.Engine:
     def wait_no_longer_than_patience(connection: Any, _record: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute(f"SET lock_timeout = {int(patience * 1000)}")
+            # A process that was suspended, or lost its machine, within a transaction must not hold its locks
+            # for ever: the lease of an edition is one of them.
+            cursor.execute("SET idle_in_transaction_session_timeout = '60s'")
         connection.commit()
 
     return engine

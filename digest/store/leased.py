@@ -32,7 +32,7 @@ from digest.store.delivery_sql import (
 )
 from digest.store.fanout import SUPPRESSED, UNSUBSCRIBED, FanOut, fan_out_chunk, fan_out_summary
 from digest.store.reservations import mark_used
-from digest.store.tables import delivery, lease, people
+from digest.store.tables import delivery, edition, lease, people
 
 State = DeliveryState
 
@@ -199,6 +199,8 @@ class LeasedEdition:
             if results:
                 write_results(connection, results, self.held.owner, self.held.epoch, now)
                 self._note_due(results)
+            if any(result.state in (State.queued, State.deferred) for result in results):
+                self._keep_open(connection, now)
             if not offers:
                 return Offered(frozenset(), now)
             try:
@@ -292,6 +294,31 @@ class LeasedEdition:
         times = [result.next_attempt for result in results if result.next_attempt is not None]
         if times:
             self._first_due = min(times if self._first_due is None else [*times, self._first_due])
+
+    def _keep_open(self, connection: sa.Connection, now: dt.datetime) -> None:
+        """A copy that is to be tried again needs an edition that is leaving.
+
+        Whoever took over from a process that was suspended called its copies uncertain, and may have finished
+        the edition since; or a person cancelled it.
+        """
+        state = connection.execute(
+            sa.select(edition.c.state).where(edition.c.id == self.number).with_for_update()
+        ).scalar()
+        waiting = sa.and_(
+            delivery.c.edition == self.number, delivery.c.state.in_([State.queued, State.deferred])
+        )
+        if state == EditionState.cancelled:
+            connection.execute(
+                sa.update(delivery)
+                .where(waiting)
+                .values(state=State.cancelled, settled=now, next_attempt=None)
+            )
+        elif state == EditionState.finished:
+            connection.execute(
+                sa.update(edition)
+                .where(edition.c.id == self.number, sa.exists().where(waiting))
+                .values(state=EditionState.sending, finished=None)
+            )
 
     def _unwanted(self, connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> dict[int, str]:
         """Rows that must not be sent after all, and why: they left or were suppressed meanwhile."""

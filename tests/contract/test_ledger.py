@@ -92,6 +92,10 @@ class Sending:
         with self.database.read() as connection:
             return {row.address: row for row in connection.execute(sa.select(delivery))}
 
+    def edition_row(self) -> sa.Row[tuple[object, ...]]:
+        with self.database.read() as connection:
+            return connection.execute(sa.select(edition).where(edition.c.id == self.number)).one()
+
     def states(self) -> dict[str, str]:
         return {address.partition("@")[0]: row.state for address, row in self.rows().items()}
 
@@ -437,6 +441,31 @@ def test_a_late_result_of_the_same_owner_settles_what_was_uncertain(sending: Sen
         (rows[f"reader{n}@example.test"].state, rows[f"reader{n}@example.test"].attempts) for n in (1, 2, 3)
     ]
     assert found == [("accepted", 1), ("rejected", 1), ("queued", 0)]
+
+
+@pytest.mark.parametrize("state", [State.queued, State.deferred])
+def test_a_late_word_that_a_copy_was_not_taken_opens_a_finished_edition_again(
+    sending: Sending, state: State
+) -> None:
+    """Otherwise its reader would get nothing, with nobody knowing."""
+    first = sending.fanned("one")
+    one, two = offer(first, 2)
+    sending.clock.advance(LEASE)
+    sending.take("two").recover()
+    sending.set_edition(state="finished", finished=sending.clock.now())
+    first.commit([accepted(one)], [])
+    assert sending.edition_row().state == "finished"
+    first.commit([result(two, OutcomeKind.unsent, state, 0, "")], [])
+    assert (sending.edition_row().state, sending.edition_row().finished) == ("sending", None)
+
+
+def test_a_copy_of_a_cancelled_edition_that_was_not_taken_is_cancelled(sending: Sending) -> None:
+    leased = sending.fanned()
+    (one,) = offer(leased)
+    sending.set_edition(state="cancelled")
+    sending.ledger.cancel(sending.number, now=sending.clock.now())
+    leased.commit([result(one, OutcomeKind.unsent, State.queued, 0, "")], [])
+    assert set(sending.states().values()) == {"cancelled"}
 
 
 def test_a_late_result_does_not_undo_a_decision(sending: Sending) -> None:

@@ -104,6 +104,15 @@ def test_a_locked_database_says_so_and_works_again(database_url: str) -> None:
     other.close()
 
 
+def test_a_process_that_stands_still_in_a_transaction_does_not_keep_its_locks_for_ever(
+    database: Database,
+) -> None:
+    if database.file is None:  # SQLite's locks end with the process, and a server's do not
+        with database.write() as connection:
+            found = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar_one()
+        assert found == "1min"
+
+
 def _add_in_child(database: Database, answer: multiprocessing.Queue[object]) -> None:
     try:
         add(database, "child")
