@@ -25,6 +25,8 @@ from digest.store.sources import source_id
 from digest.store.stories import batches
 from digest.store.tables import ID, metric, story, story_name
 
+MOST = 1e15
+"""A larger figure is a mistake, and a week of such would no longer add up (IEEE 754: whole numbers to 2^53)."""
 BATCH = 5000
 """Readings a transaction: a large file never holds the write lock for long."""
 
@@ -110,9 +112,9 @@ class Signals:
 def _checked(reading: Reading) -> float:
     if reading.at.tzinfo is None:
         raise ValueError(f"a time without a zone cannot be stored: {reading.at}")
-    if not math.isfinite(reading.value):
+    if not abs(reading.value) <= MOST:  # neither is NaN
         raise UsageError(
-            f"{reading.story}, {reading.at}: {reading.value} is not a number",
+            f"{reading.story}, {reading.at}: {reading.value} is not a number of anything",
             hint="Correct or remove this row.",
         )
     return float(reading.value)
