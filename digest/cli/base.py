@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import click
 
-from digest.cli.output import say
+from digest.cli.output import PRINTED, print_json, say
 from digest.errors import DigestError
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 INTERRUPTED = 4
+_JSON = f"{__name__}.json"
+"""In `click.Context.meta`: whether the command line asks for JSON."""
+_FAULT = "This is a fault in the program. Run it again with --debug to see where."
 
 COMMANDS: dict[str, dict[str, str]] = {
     "Set up": {
@@ -205,9 +208,25 @@ class Root(click.Group):
             with formatter.section(heading):
                 formatter.write_dl(list(commands.items()))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> None:
-        """Runs the command. What it returns means nothing: exit codes come from errors and `ctx.exit`."""
-        super().invoke(ctx)
+        """Runs the command. What it returns means nothing: exit codes come from errors and `ctx.exit`.
+
+        With --json a failure has its document too, unless the command has printed one: scripts parse first
+        and ask for the exit code then.
+        """
+        try:
+            super().invoke(ctx)
+        except click.exceptions.Exit:
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            if ctx.meta[_JSON] and PRINTED not in ctx.meta and not isinstance(error, BrokenPipeError):
+                message, hint, code = _told(error)
+                print_json({"error": message, "hint": hint, "exit_code": code})
+            raise
 
     def main(  # always ends the process, as click's own does by default
         self,
@@ -235,30 +254,36 @@ class Root(click.Group):
         sys.exit(code or 0)
 
 
-def _explain(error: Exception, *, debug: bool) -> int:
+def _explain(error: BaseException, *, debug: bool) -> int:
     """Says on stderr what went wrong and what to change; returns the exit code."""
+    if isinstance(error, click.Abort) and error.__cause__ is not None:
+        error = error.__cause__  # click makes it of Ctrl-C, and of an EOFError
+    message, hint, code = _told(error)
     if isinstance(error, click.ClickException):
         error.show()
-        return error.exit_code
-    if isinstance(error, click.Abort):
-        interrupted = isinstance(error.__cause__, KeyboardInterrupt)
-        say("Interrupted." if interrupted else "Stopped.")
-        return INTERRUPTED if interrupted else 1
-    if debug:
+        return code
+    asked = isinstance(error, KeyboardInterrupt | click.Abort)
+    if debug and not asked:
         traceback.print_exception(error)
+    say(message if asked else f"Error: {message}")
+    if hint and not (debug and hint == _FAULT):
+        say(hint)
+    return code
+
+
+def _told(error: BaseException) -> tuple[str, str, int]:
+    """What went wrong, what to change, and the exit code."""
+    if isinstance(error, click.ClickException):
+        return error.format_message(), "", error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "Interrupted.", "", INTERRUPTED
+    if isinstance(error, click.Abort):
+        return "Stopped.", "", 1
     subscribers = sys.modules.get("subscribers")
     if isinstance(error, DigestError) or (
         subscribers is not None and isinstance(error, getattr(subscribers, "SubscriberError", ()))
     ):
-        say(f"Error: {error}")
-        hint = getattr(error, "hint", "")
-        if hint:
-            say(hint)
-        return int(getattr(error, "exit_code", 1))
+        return str(error), getattr(error, "hint", ""), int(getattr(error, "exit_code", 1))
     if isinstance(error, OSError) and error.strerror:  # a full disk, a folder that may not be written
-        say("Error: " + ": ".join(str(part) for part in (error.filename, error.strerror) if part))
-        return 1
-    say(f"Error: {type(error).__name__}: {error}".rstrip(": "))
-    if not debug:
-        say("This is a fault in the program. Run it again with --debug to see where.")
-    return 1
+        return ": ".join(str(part) for part in (error.filename, error.strerror) if part), "", 1
+    return f"{type(error).__name__}: {error}".rstrip(": "), _FAULT, 1

@@ -63,6 +63,10 @@ def _plain(value: object) -> object:
     raise TypeError(f"no JSON form for {type(value).__name__}")
 
 
+PRINTED = f"{__name__}.printed"
+"""In `click.Context.meta` once a command has printed its document: one is all that it may print."""
+
+
 def print_json(document: object) -> None:
     """Prints one JSON document on stdout.
 
@@ -77,12 +81,15 @@ def print_json(document: object) -> None:
     except UnicodeEncodeError:
         text = json.dumps(plain, indent=2, allow_nan=False)
     click.echo(text)
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta[PRINTED] = True
 
 
 def json_option(function: F) -> F:
     """Adds ``--json``, handed to the command as `as_json`."""
     return click.option(
-        "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else there."
+        "--json", "as_json", is_flag=True, help="Print one JSON document on stdout, also of a failure."
     )(function)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import click
 
 from digest.cli.base import INTERRUPTED, actor, pass_app
 from digest.cli.output import json_option, print_json, progress, say
-from digest.errors import NothingToDo, TransportError
+from digest.errors import DigestError, NothingToDo, StoreError, TransportError
 from digest.model import DeliveryState, EditionState
 
 if TYPE_CHECKING:
@@ -59,8 +59,14 @@ def command(app: App, edition: str, resume: bool, addresses: tuple[str, ...], as
     if addresses:
         _test(app, found, addresses, as_json)
     else:
-        _somebody(app, found)
-        _send(app, found, resume, as_json)
+        try:
+            _somebody(app, found)
+            _send(app, found, resume, as_json)
+        except DigestError as error:
+            if as_json:
+                with suppress(StoreError):  # it may be what failed
+                    print_json(_stopped(app, found, error))
+            raise
 
 
 def _somebody(app: App, found: Edition) -> None:
@@ -119,6 +125,20 @@ def _send(app: App, found: Edition, resume: bool, as_json: bool) -> None:
     click.get_current_context().exit(exit_code(sent))
 
 
+def _stopped(app: App, found: Edition, error: DigestError) -> dict[str, object]:
+    """What is known of an edition that could not be sent, or is sent already: the counts all the same."""
+    return {
+        "edition": found.name,
+        "counts": app.ledger.counts(found.id),
+        "seconds": 0.0,
+        "finished": app.editions.get(found.id).state is EditionState.finished,
+        "next_attempt": None,
+        "error": str(error),
+        "hint": error.hint,
+        "exit_code": error.exit_code,
+    }
+
+
 def exit_code(sent: Sent) -> int:
     """What the command returns; see its help."""
     if sent.interrupted:
@@ -157,7 +177,7 @@ def _tell(sent: Sent) -> None:
 
 
 def _test(app: App, found: Edition, addresses: tuple[str, ...], as_json: bool) -> None:
-    from digest.work.send import send_test  # noqa: PLC0415 - quick start-up
+    from digest.work.trial import send_test  # noqa: PLC0415 - quick start-up
 
     with _trial_hint(app):
         refused = send_test(app, found, addresses, by=actor())

@@ -24,7 +24,8 @@ from digest.tokens import Purpose, verify
 from digest.work import build
 from digest.work.guard import check_public_url
 from digest.work.identity import gone, identity
-from digest.work.send import ANSWER_TIME, Sent, send, send_test
+from digest.work.send import ANSWER_TIME, Sent, send
+from digest.work.trial import send_test
 from tests.newsroom import WEEK_END, newsroom
 from tests.smtp_server import Fault, SmtpServer
 
@@ -522,8 +523,27 @@ def test_the_command_prints_counts_as_json(fresh: Office) -> None:
     assert told["counts"]["accepted"] == PEOPLE
     assert told["counts"]["uncertain"] == 0
     assert f"{PEOPLE} accepted" in ran.stderr
-    again = fresh.command("send", "weekly", "--json")
-    assert (again.exit_code, again.stdout) == (3, "")
+
+
+def test_an_edition_that_was_sent_still_has_its_counts_as_json(fresh: Office) -> None:
+    fresh.command("send", "weekly")
+    for options in ([], ["--resume"]):
+        again = fresh.command("send", "weekly", *options, "--json")
+        assert again.exit_code == 3
+        document = json.loads(again.stdout)
+        assert document["counts"]["accepted"] == PEOPLE
+        assert (document["finished"], document["exit_code"]) == (True, 3)
+        assert "was sent" in document["error"]
+    assert len(fresh.server.addresses) == PEOPLE
+
+
+def test_a_relay_that_is_down_has_its_counts_as_json_too(fresh: Office) -> None:
+    fresh.server.stop()
+    result = fresh.command("send", "weekly", "--json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert set(document["counts"].values()) == {0}
+    assert "connect" in document["error"]
 
 
 def test_copies_that_wait_are_exit_code_3(fresh: Office) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from click.testing import CliRunner, Result
 import subscribers
 from digest import __version__, cli
 from digest.cli.base import COMMANDS, Root, Session, actor, everywhere_options, pass_app, pass_session, walk
+from digest.cli.output import json_option, print_json
 from digest.errors import ConfigError, Interrupted, NothingToDo, UsageError
 
 NAMES = [name for names in COMMANDS.values() for name in names]
@@ -208,6 +210,53 @@ def test_a_known_error_becomes_words_a_hint_and_its_exit_code(error: Exception, 
     assert result.exit_code == code
     assert result.stderr == "Error: bad\nMend it.\n"
     assert result.stdout == ""
+
+
+def json_failing(error: BaseException, document: object = None) -> Root:
+    @json_option
+    def fail(as_json: bool) -> None:
+        if as_json and document is not None:
+            print_json(document)
+        raise error
+
+    return root_with(fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (NothingToDo("held", hint="Release it."), {"error": "held", "hint": "Release it.", "exit_code": 3}),
+        (OSError(28, "No space", "/srv"), {"error": "/srv: No space", "hint": "", "exit_code": 1}),
+        (KeyboardInterrupt(), {"error": "Interrupted.", "hint": "", "exit_code": 4}),
+    ],
+)
+def test_with_json_a_failure_is_one_document_too(error: BaseException, expected: object) -> None:
+    result = run("try", "--json", command=json_failing(error))
+
+    assert json.loads(result.stdout) == expected
+    assert cast("dict[str, str]", expected)["error"] in result.stderr
+    assert run("try", command=json_failing(error)).stdout == ""
+
+
+def test_a_document_that_was_printed_stays_the_only_one() -> None:
+    result = run("try", "--json", command=json_failing(NothingToDo("held"), {"state": "draft"}))
+
+    assert json.loads(result.stdout) == {"state": "draft"}
+    assert result.exit_code == 3
+
+
+def test_wrong_use_is_one_document_where_json_is_asked_for() -> None:
+    document = json.loads(run("try", "--json", "--nonsense", command=json_failing(KeyError())).stdout)
+
+    assert document["exit_code"] == 2
+    assert "No such option" in document["error"]
+
+
+def test_a_file_that_ends_too_early_is_not_taken_for_ctrl_d() -> None:
+    result = run("try", command=failing(EOFError("ended before the end-of-stream marker")))
+
+    assert result.exit_code == 1
+    assert "Error: EOFError: ended before" in result.stderr
 
 
 def test_an_error_of_subscribers_becomes_words() -> None:
