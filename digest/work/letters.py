@@ -14,8 +14,12 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from digest.model import Edition, Message, OutcomeKind
+from digest.model import Edition, Message
 from digest.ports import Transport
+from digest.work.direct import hand_over
+
+PATIENCE = 30.0
+"""Seconds for all letters of one occasion."""
 
 Send = Callable[[Sequence[EmailMessage]], list[str]]
 """Sends letters and returns the addresses that were not taken, with the reply."""
@@ -72,21 +76,11 @@ def draft_ready(
 def send_letters(letters: Sequence[EmailMessage], transport: Transport) -> list[str]:
     """Hands each letter to the relay; returns "address: reply" for those not taken.
 
-    Raises `TransportError` when the relay cannot be used at all.
+    Raises `TransportError` when the relay cannot be used at all, or takes none of them within `PATIENCE`
+    seconds: they are written in the round that looks at all newsletters, which must not wait for long.
     """
-
-    async def run() -> list[str]:
-        refused = []
-        try:
-            await transport.open()
-            for number, each in enumerate(letters):
-                address = str(each["To"])
-                sender = str(each["From"].addresses[0].addr_spec)
-                outcome = await transport.send(Message(-number - 1, sender, address, each.as_bytes()))
-                if outcome.kind is not OutcomeKind.accepted:
-                    refused.append(f"{address}: {outcome.code} {outcome.reply}".strip())
-        finally:
-            await transport.close()
-        return refused
-
-    return asyncio.run(run())
+    messages = [
+        Message(-number, str(each["From"].addresses[0].addr_spec), str(each["To"]), each.as_bytes())
+        for number, each in enumerate(letters, 1)
+    ]
+    return asyncio.run(hand_over(transport, messages, seconds=PATIENCE))

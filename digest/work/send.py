@@ -10,29 +10,25 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import functools
-import hashlib
 import random
-import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Event
 
 from digest.compose import compile_message
 from digest.config.durations import parse_duration
 from digest.delivery import Engine, Progress, Report, RetryPolicy, SendingStopped, Stop
-from digest.edition import Action, check, content_hash
-from digest.errors import EditionError, Interrupted, NothingToDo, StoreError, TransportError
-from digest.importers.fetch import fetch as fetch_url
-from digest.model import DeliveryState, Edition, EditionState, Message, OutcomeKind, Recipient
+from digest.errors import EditionError, Interrupted, StoreError, TransportError
+from digest.model import DeliveryState, Edition, EditionState, Message, Recipient
 from digest.ports import Transport
 from digest.store.leased import LeasedEdition
-from digest.tokens import Purpose, inert, sign
+from digest.tokens import Purpose, sign
+from digest.work.departure import check_departure, check_links, site_of
 from digest.work.desk import Desk
-from digest.work.guard import Fetch, check_public_url, links_reach_nobody
+from digest.work.guard import Fetch, links_reach_nobody
 from digest.work.identity import gone, identity
-from digest.work.meanwhile import withdrawn
 
 State = DeliveryState
 SENDER = "send"
@@ -89,9 +85,9 @@ def send(
     """
     started = time.monotonic()
     edition = desk.editions.get(edition.id)
-    _check(desk, edition, resume=resume)
+    check_departure(desk, edition, resume=resume, by=SENDER)
     desk.generation.check()
-    check_public_url(desk.settings, desk.installation.id, fetch or _fetch, site_url=_site(edition))
+    check_links(desk, edition, fetch)
     signal = _Signal(stop or Event(), abort or Event())
     run = _Run(desk, edition, owner=owner or _process(), signal=signal, watch=watch, warn=warn)
     report = asyncio.run(run.all())
@@ -120,38 +116,6 @@ def rests_until(desk: Desk, edition: Edition) -> dt.datetime | None:
     return _next_attempt(desk, edition)
 
 
-def send_test(desk: Desk, edition: Edition, addresses: Sequence[str], *, by: str) -> list[str]:
-    """Sends the edition as it is to these addresses, flagged and with links that do nothing.
-
-    Nothing of it is in the ledger; the audit trail has a line. Returns "address: reply" for those not taken.
-    """
-    if not edition.variants:
-        raise EditionError(
-            edition.name, "has no content yet", hint=f"Build it: digest edition build {edition.newsletter}"
-        )
-    check_public_url(desk.settings, desk.installation.id, _fetch, site_url=_site(edition))
-    variant = edition.variants[0]
-    flagged = replace(variant, subject=f"[Test] {variant.subject}")
-    compiled = compile_message(flagged, desk.frame(edition))
-    messages = [
-        compiled.message(
-            Recipient(-number, 0, address),
-            leave=inert(Purpose.leave),
-            bounce=inert(Purpose.bounce),
-            message=secrets.token_hex(14),  # mailboxes fold copies with one Message-ID into one
-        )
-        for number, address in enumerate(addresses, 1)
-    ]
-    refused = asyncio.run(_hand_over(desk.transport(), messages))
-    desk.ledger.note_test(edition.id, addresses, now=desk.clock.now(), actor=by)
-    return refused
-
-
-def _site(edition: Edition) -> str:
-    """What its links begin with."""
-    return edition.sender.site_url if edition.sender else ""
-
-
 def _next_attempt(desk: Desk, edition: Edition) -> dt.datetime | None:
     """When the first of the copies that wait is due; None when none does."""
     moments = [desk.ledger.next_attempt(edition.id)]
@@ -162,76 +126,6 @@ def _next_attempt(desk: Desk, edition: Edition) -> dt.datetime | None:
 
 def _resends(edition: Edition) -> bool:
     return edition.policy["uncertain"] == "resend"
-
-
-def _fetch(url: str) -> bytes:
-    return fetch_url(url, max_bytes=10_000, total_seconds=15).body or b""
-
-
-async def _hand_over(transport: Transport, messages: Sequence[Message]) -> list[str]:
-    refused = []
-    try:
-        await transport.open()
-        for message in messages:
-            outcome = await transport.send(message)
-            if outcome.kind is not OutcomeKind.accepted:
-                refused.append(
-                    f"{message.rcpt_to}: {outcome.code or ''} {outcome.reply}".replace(":  ", ": ")
-                )
-    finally:
-        await transport.close()
-    return refused
-
-
-def _check(desk: Desk, edition: Edition, *, resume: bool) -> None:
-    """Whether it may leave; the reason and the way out otherwise."""
-    if edition.state is EditionState.finished:
-        raise NothingToDo(
-            f"edition {edition.name} was sent", hint=f"Look at it: digest deliveries {edition.name}"
-        )
-    leaving = edition.state in (EditionState.fanning, EditionState.sending)
-    if edition.held or (leaving and edition.paused):
-        flag = "held" if edition.held else "paused"
-        way = (
-            f"digest edition release {edition.name}"
-            if edition.held
-            else f"digest send {edition.name} --resume"
-        )
-        raise NothingToDo(
-            f"edition {edition.name} is {flag}: {edition.held or edition.paused}", hint=f"Go on with: {way}"
-        )
-    check(edition, Action.send)
-    if leaving and not resume:
-        raise EditionError(
-            edition.name,
-            "is leaving already: an earlier run was interrupted, or copies wait for another attempt",
-            hint=f"Go on with: digest send {edition.name} --resume",
-        )
-    if not leaving:
-        check_content(desk, edition)
-        _check_sources(desk, edition)
-
-
-def check_content(desk: Desk, edition: Edition) -> None:
-    """What leaves is what was approved, to the byte: the hash is made anew from what the store holds."""
-    sources = desk.editions.templates(edition.id)
-    hashes = {name: hashlib.sha256(content.encode()).hexdigest() for name, content in sources.items()}
-    pictures = desk.editions.pictures(edition.id)
-    found = content_hash(edition, hashes, pictures=pictures, policy=edition.policy)
-    if not edition.approved_hash or found != edition.approved_hash:
-        raise EditionError(
-            edition.name,
-            "is not as it was approved",
-            hint=f"Look at it again, then: digest edition approve {edition.name}",
-        )
-
-
-def _check_sources(desk: Desk, edition: Edition) -> None:
-    """A story that was withdrawn since the approval holds the edition."""
-    reason = withdrawn(desk, edition)
-    if reason:
-        desk.editions.hold(edition.id, reason, at=desk.clock.now(), by=SENDER)
-        raise NothingToDo(f"edition {edition.name} is held: {reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +177,8 @@ class _Run:
             try:
                 report = await self._leave(leased, transport)
             finally:
-                await asyncio.to_thread(leased.release)
+                with suppress(StoreError):  # it runs out by itself: what ended the run is the thing to tell
+                    await asyncio.to_thread(leased.release)
         finally:
             if not self._signal.abort.is_set():
                 await transport.close()
@@ -343,7 +238,11 @@ class _Run:
                 report = await engine.run(stop)
             finally:
                 passing.cancel()
-            await asyncio.to_thread(self._settle, report)
+            try:
+                await asyncio.to_thread(self._settle, report)
+            except StoreError:
+                if report.problem is None:
+                    raise
             if report.problem is not None:
                 raise self._explained(report)
         return report
@@ -373,7 +272,7 @@ class _Run:
             skipped = ", ".join(f"{count:,} {reason}" for reason, count in sorted(made.skipped.items()))
             if skipped:
                 self._warn(f"{made.candidates:,} subscribers: {made.queued:,} to send to, skipped: {skipped}")
-        site = _site(self._edition)
+        site = site_of(self._edition)
         if links_reach_nobody(site):
             outside = self._desk.ledger.outside_domain(number)
             if outside:

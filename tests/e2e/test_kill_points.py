@@ -92,7 +92,7 @@ def check(environ: dict[str, str], taken: list[str], at: int) -> int:
 def kill_everywhere(
     press: Press, folder: Path, environ: dict[str, str], *, renew: str = "", every: int = 1
 ) -> tuple[int, int]:
-    """Kills at each point in turn until a send gets through; at how many, and how often copies were in doubt."""
+    """Kills at each point in turn until a send gets through; how many, and how often one was in doubt."""
     template, place = folder / "news", folder / "again"
     in_doubt = 0
     for at in range(1, 400, every):

@@ -13,9 +13,9 @@ from digest.config import Settings
 from digest.errors import DigestError, EditionError
 from digest.model import Edition, EditionState, Metric, MetricKind, Picture, Reading, StoryDraft
 from digest.work import build
+from digest.work.departure import check_content
 from digest.work.guard import check_public_url
 from digest.work.preview import preview, warnings
-from digest.work.send import check_content
 from tests.fakes import FixedClock
 from tests.newsroom import WEEK_END, newsroom
 

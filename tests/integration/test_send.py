@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import threading
 import time
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from digest.cli import command
+from digest.delivery import Engine, Limits
 from digest.errors import DigestError, EditionError, Interrupted, NothingToDo, StoreError, TransportError
 from digest.model import DeliveryState, Edition, EditionState
 from digest.store.leased import LeasedEdition
@@ -390,6 +392,33 @@ def test_a_database_that_fails_half_way_stops_with_a_clear_word(
     assert office.counts().get("accepted", 0) == len(office.server.received) < PEOPLE
     office.send(resume=True)
     assert sorted(office.server.addresses) == sorted(office.addresses())
+
+
+def test_a_disk_that_stays_full_is_told_with_what_it_cost(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that fails behind it may hide how many results were lost."""
+    real, calls = LeasedEdition.commit, []
+
+    def full(self: LeasedEdition, *arguments: object) -> object:
+        calls.append(1)
+        if not arguments or len(calls) >= 3:
+            raise StoreError("database news.db cannot grow: the disk is full", hint="Free some space.")
+        return real(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LeasedEdition, "commit", full)
+    monkeypatch.setattr(LeasedEdition, "release", full)
+    hasty = functools.partial(Engine, limits=Limits(record_again=()))
+    monkeypatch.setattr("digest.work.send.Engine", hasty)
+    with pytest.raises(StoreError, match="disk is full") as caught:
+        office.send()
+    assert "results could not be written" in caught.value.hint
+    assert "--resume" in caught.value.hint
+    monkeypatch.undo()
+    office.clock.advance(dt.timedelta(minutes=2))  # the lease was not given back
+    office.send(resume=True)
+    assert office.counts()["uncertain"] > 0
+    assert len(office.server.addresses) == len(set(office.server.addresses)) == PEOPLE
 
 
 # --- the public address -------------------------------------------------------------------------------

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+from email.message import EmailMessage
 
 import pytest
 
+from digest.errors import TransportError
 from digest.model import (
     Edition,
     EditionState,
@@ -102,6 +105,53 @@ def test_a_refused_letter_is_reported_with_its_reply() -> None:
         sender_name="P", sender="post@example.org", to="ed@example.org", subject="s", text="t", at=NOW
     )
     assert send_letters([made], Relay(OutcomeKind.rejected)) == ["ed@example.org: 550 no such user"]
+
+
+class Slow(Relay):
+    """Takes so many letters, and then says nothing for a minute."""
+
+    def __init__(self, quick: int, *, opens: bool = True, swallows: bool = False) -> None:
+        super().__init__()
+        self.quick, self.opens, self.swallows = quick, opens, swallows
+
+    async def open(self) -> None:
+        if not self.opens:
+            await asyncio.sleep(60)
+
+    async def send(self, message: Message) -> Outcome:
+        if len(self.taken) < self.quick:
+            return await super().send(message)
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            if not self.swallows:
+                raise
+        return Outcome(message.delivery, OutcomeKind.uncertain, reply="broken off")
+
+
+def letters(*to: str) -> list[EmailMessage]:
+    return [
+        letter(sender_name="P", sender="post@example.org", to=each, subject="s", text="t", at=NOW)
+        for each in to
+    ]
+
+
+@pytest.mark.parametrize("relay", [Slow(0, opens=False), Slow(0), Slow(0, swallows=True)])
+def test_a_relay_that_takes_nothing_for_long_is_out_of_use(
+    relay: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.work.letters.PATIENCE", 0.05)
+    with pytest.raises(TransportError, match="took nothing within"):
+        send_letters(letters("a@example.org", "b@example.org"), relay)
+    assert relay.closed
+
+
+@pytest.mark.parametrize("swallows", [False, True])
+def test_a_relay_that_becomes_slow_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, swallows: bool) -> None:
+    monkeypatch.setattr("digest.work.letters.PATIENCE", 0.05)
+    said = send_letters(letters(*(f"{n}@example.org" for n in "abc")), Slow(1, swallows=swallows))
+    assert said[-1] == "c@example.org: the relay is too slow"
+    assert len(said) == 2
 
 
 def test_a_letter_cannot_have_a_header_slipped_in() -> None:
