@@ -22,11 +22,12 @@ from digest.edition.codec import (
     encode_sender,
     encode_story,
 )
-from digest.edition.frozen import cut, date_of, default_preheader, default_subject, freeze
+from digest.edition.frozen import ANSWER, cut, date_of, default_preheader, default_subject, freeze
 from digest.edition.hashing import content_hash, manifest
 
 __all__ = [
     "ACTIONS",
+    "ANSWER",
     "Action",
     "Rule",
     "allowed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -12,6 +13,8 @@ PUNCTUAL = dt.timedelta(hours=1)
 """An edition that leaves at most so long after its planned Date has it."""
 SUBJECT_LENGTH = 60
 """Characters; phones show 40 to 60 of a subject."""
+ANSWER = re.compile(r"^(?:(?:re|fwd?|aw|wg|sv|tr|rv)\s*(?:\[\d+\])?\s*[:\uff1a]\s*)+", re.IGNORECASE)
+"""How subjects of answers and of forwarded mail begin, in the languages of the usual mail programs."""
 _JOINERS = "\u200d\ufe0f\ufe0e"
 
 
@@ -43,9 +46,12 @@ def date_of(edition: Edition) -> dt.datetime | None:
 
 
 def default_subject(stories: Sequence[EditionStory]) -> str:
-    """The lead's heading, cut at a word within 60 characters; "" for an edition without stories."""
+    """The lead's heading, cut at a word within 60 characters; "" for an edition without stories.
+
+    Without a "Re:" before it: nobody wrote first (a rule of the large mailbox providers).
+    """
     headings = _headings(stories)
-    return cut(headings[0], SUBJECT_LENGTH) if headings else ""
+    return cut(ANSWER.sub("", headings[0]) or headings[0], SUBJECT_LENGTH) if headings else ""
 
 
 def default_preheader(stories: Sequence[EditionStory]) -> str:

@@ -115,8 +115,16 @@ def move(desk: Desk, edition: Edition, story: int, position: int, *, by: str) ->
 
 
 def set_words(desk: Desk, edition: Edition, words: Mapping[str, str], *, by: str) -> Edition:
-    """Sets subject, preheader or introduction; "" goes back to what is made of the headings."""
+    """Sets subject, preheader or introduction; "" goes back to what is made of the headings.
+
+    Raises `UsageError` for a subject that pretends to be an answer.
+    """
     check(edition, Action.set)
+    if editing.ANSWER.match(words.get("subject", "")):
+        raise UsageError(
+            f"the subject {words['subject']!r} looks like that of an answer or of forwarded mail",
+            hint="Large mailbox providers refuse such newsletters: begin it with another word.",
+        )
     own = {f"own_{key}": bool(value) for key, value in words.items()}
     changed = replace(
         edition,

@@ -12,7 +12,7 @@ import pytest
 from digest import edition as editing
 from digest.app import App
 from digest.edition import Action
-from digest.errors import EditionError
+from digest.errors import EditionError, UsageError
 from digest.model import Edition, LeftOutBy, StoryDraft
 from digest.work import build
 from tests.newsroom import WEEK_END, newsroom
@@ -95,3 +95,9 @@ def test_a_change_that_tells_editors_again(app: App, draft: Edition) -> None:
     again = build.look_again(app, told, by="schedule")
     assert again is not None
     assert not again.told
+
+
+def test_a_subject_that_pretends_to_be_an_answer_is_refused(app: App, draft: Edition) -> None:
+    with pytest.raises(UsageError, match="looks like that of an answer"):
+        build.set_words(app, draft, {"subject": "Re: your order"}, by="ada")
+    assert build.set_words(app, draft, {"preheader": "Re: your order"}, by="ada").preheader

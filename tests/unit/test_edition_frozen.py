@@ -49,6 +49,21 @@ def test_the_subject_is_the_lead_s_heading() -> None:
     assert edition.default_subject([]) == ""
 
 
+@pytest.mark.parametrize(
+    ("heading", "subject"),
+    [
+        ("Re: your letters", "your letters"),
+        ("RE: Fwd: aw: The tunnel", "The tunnel"),
+        ("Re[2]: The tunnel", "The tunnel"),
+        ("Re: ", "Re:"),
+        ("Reading: a week without", "Reading: a week without"),
+        ("The tunnel re: opened", "The tunnel re: opened"),
+    ],
+)
+def test_a_subject_is_never_that_of_an_answer(heading: str, subject: str) -> None:
+    assert edition.default_subject(lead(heading)) == subject
+
+
 def test_positions_decide_who_leads_not_the_order_of_the_sequence() -> None:
     assert edition.default_subject(lead("First", "Second")[::-1]) == "First"
 
