@@ -10,11 +10,14 @@ too.
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from subscribers.errors import ImportRefused
 from subscribers.model import Entry, Rejected
@@ -84,12 +87,22 @@ class Listing:
 
 
 def read_list(path: Path, columns: Mapping[str, str] | None = None, *, everyone: bool = False) -> Listing:
-    """Looks through a CSV file: UTF-8, UTF-16 or Latin-1; commas, semicolons, tabs or bars.
+    """Looks through a CSV file: UTF-8, UTF-16 or Latin-1; commas, semicolons, tabs or bars; gzip or not.
 
     `columns` names headings where they cannot be guessed, such as ``{"email": "Kontakt", "status": "-"}``.
     With `everyone` it does not matter whether someone was subscribed there: for lists of suppressions.
     Raises `ImportRefused` for what is not such a list, OSError for what cannot be read.
     """
+    try:
+        return _looked_through(path, columns or {}, everyone=everyone)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ImportRefused(
+            f"{path}: it is damaged or ends too early: {error}",
+            hint="Fetch the file again; nothing was imported.",
+        ) from error
+
+
+def _looked_through(path: Path, columns: Mapping[str, str], *, everyone: bool) -> Listing:
     with _text(path) as lines:
         first = next((line for line in lines if line.strip(_AROUND)), "")
     delimiter = _delimiter(first)
@@ -98,7 +111,7 @@ def read_list(path: Path, columns: Mapping[str, str] | None = None, *, everyone:
         raise ImportRefused(f"{path}: the file is empty")
     if heading.problem:
         raise ImportRefused(f"{path}, line {heading.line}: {heading.problem}")
-    found = _columns(path, heading.cells, columns or {})
+    found = _columns(path, heading.cells, columns)
     if everyone:
         named = {need: at for need, at in found.named.items() if need != "status"}
         found = replace(found, named=named, flags={})
@@ -114,15 +127,26 @@ def read_list(path: Path, columns: Mapping[str, str] | None = None, *, everyone:
 # --- bytes to rows ------------------------------------------------------------------------------------
 
 
+def _bytes(path: Path) -> BinaryIO | gzip.GzipFile:
+    """The file without gzip, told by its first bytes and not by its name."""
+    file = path.open("rb")
+    packed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    if not packed:
+        return file
+    file.close()
+    return gzip.GzipFile(path)
+
+
 def _text(path: Path) -> io.TextIOWrapper:
     """The file as text in which bytes that are not UTF-8 can still be told; line ends as they are."""
-    with path.open("rb") as file:
+    with _bytes(path) as file:
         start = file.read(8)
     if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise ImportRefused(f"{path}: this is a spreadsheet or an archive", hint="Export it as CSV.")
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return path.open(encoding="utf-16", errors="replace", newline="")
-    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
+        return io.TextIOWrapper(_bytes(path), encoding="utf-16", errors="replace", newline="")
+    return io.TextIOWrapper(_bytes(path), encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def _mended(line: str) -> str:

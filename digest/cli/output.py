@@ -227,6 +227,11 @@ def progress(label: str, total: int | None = None) -> Iterator[Bar]:
 # --- what options take --------------------------------------------------------------------------------
 
 
+_UNIX_SECONDS = re.compile(r"[0-9]{9,10}")  # a date without dashes has eight digits
+_YEARS = range(1900, 3000)
+"""Windows before and after one of these are still dates that Python has."""
+
+
 class _Time(click.ParamType[dt.datetime]):
     name = "TIME"
 
@@ -234,15 +239,20 @@ class _Time(click.ParamType[dt.datetime]):
         """An aware time; raises a usage error that shows the forms."""
         if isinstance(value, dt.datetime):
             return value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+        text = value.strip()
         try:
-            moment = dt.datetime.fromisoformat(value.strip())
+            if _UNIX_SECONDS.fullmatch(text):
+                return dt.datetime.fromtimestamp(int(text), dt.UTC)
+            moment = dt.datetime.fromisoformat(text)
         except ValueError:
             self.fail(
                 f"{value!r} is not a time. Allowed: 2026-11-16, 2026-11-16T06:00 (UTC), "
-                "2026-11-16T06:00+01:00.",
+                "2026-11-16T06:00+01:00, or Unix seconds.",
                 param,
                 ctx,
             )
+        if moment.year not in _YEARS:
+            self.fail(f"{value!r} is not within the years {_YEARS[0]} to {_YEARS[-1]}.", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
@@ -262,6 +272,6 @@ class _Duration(click.ParamType[dt.timedelta]):
 
 
 TIME = _Time()
-"""ISO 8601 date or time; UTC where no zone is stated. Becomes an aware datetime."""
+"""ISO 8601 date or time, UTC where no zone is stated, or Unix seconds. Becomes an aware datetime."""
 DURATION = _Duration()
 """Such as "7d", "36h", "1d12h". Becomes a timedelta."""

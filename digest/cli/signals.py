@@ -11,7 +11,7 @@ import click
 from digest.cli.base import pass_app
 from digest.cli.documents import SLUG, ZONE, Rejects, opened
 from digest.cli.output import DURATION, json_option, print_json, progress, say
-from digest.errors import DigestError
+from digest.errors import DigestError, UsageError
 
 if TYPE_CHECKING:
     from digest.app import App
@@ -96,6 +96,11 @@ def import_(
     from digest.model import Metric, MetricKind  # noqa: PLC0415
 
     chosen = parse_map(mapped, READING)
+    if line(metric, 60) in ("", "auto"):
+        raise UsageError(
+            f"--metric {metric!r} is no name for a metric",
+            hint='Such as readers, views or points; "auto" in config.toml means the best there is.',
+        )
     measured = Metric(line(metric, 60), MetricKind(kind), distinct=distinct, bucket=bucket)
     kept = Rejects(rejects, document)
     notes: list[str] = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,7 +13,7 @@ import click
 
 from digest.cli.base import pass_app
 from digest.cli.output import json_option, print_json, progress, say, table
-from digest.errors import ImportFailed, UsageError
+from digest.errors import ImportFailed, StoreError, UsageError
 
 if TYPE_CHECKING:
     from digest.app import App
@@ -91,14 +92,15 @@ def import_(
     app.editions.ensure_newsletter(newsletter, since=app.clock.now())
     with progress(f"Importing {file.name}", total=listing.rows) as bar:
         bar(len(listing.left_out))
-        report = app.subscribers.import_confirmed(
-            listing.entries(),
-            newsletter,
-            source=f"import:{file.name}",
-            basis=basis,
-            wording=wording,
-            progress=bar,
-        )
+        with _in_batches(file):
+            report = app.subscribers.import_confirmed(
+                listing.entries(),
+                newsletter,
+                source=f"import:{file.name}",
+                basis=basis,
+                wording=wording,
+                progress=bar,
+            )
     refused = sorted((*listing.left_out, *report.rejected), key=lambda each: each.row)
     kept = _keep_rejected(refused, rejected or file.with_name(f"{file.name}.rejected.csv"))
     if as_json:
@@ -173,9 +175,10 @@ def suppress(
         refused += listing.left_out
         with progress(f"Suppressing {file.name}", total=listing.rows) as bar:
             bar(len(listing.left_out))
-            report = app.subscribers.import_suppressions(
-                listing.entries(), SuppressionReason(reason), note, progress=bar
-            )
+            with _in_batches(file):
+                report = app.subscribers.import_suppressions(
+                    listing.entries(), SuppressionReason(reason), note, progress=bar
+                )
         new, already = report.new, report.already
         refused += report.rejected
     if addresses:
@@ -303,6 +306,17 @@ def count(app: App, newsletter: str | None, as_json: bool) -> None:
 
 
 # --- shared -------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _in_batches(file: Path) -> Iterator[None]:
+    """A store that fails half-way keeps the batches before: whoever reads the error should know."""
+    try:
+        yield
+    except StoreError as error:
+        again = f"What came before stays; importing {file.name} again goes on from there and doubles nobody."
+        error.hint = f"{error.hint} {again}".strip()
+        raise
 
 
 def _looked_through(file: Path, columns: Mapping[str, str], *, everyone: bool) -> Listing:

@@ -13,8 +13,8 @@ from digest.importers.columns import READING, Columns, choose, normal, require
 from digest.importers.dates import FUTURE, when
 from digest.importers.imported import Rejected
 from digest.importers.links import canonical_url, is_url
-from digest.importers.stories import sniff
-from digest.importers.table import Note, Reject, Row, Table, read_csv, read_jsonl, unpacked
+from digest.importers.stories import opening, sniff
+from digest.importers.table import Note, Reject, Row, Table, read_csv, read_jsonl
 from digest.model import MetricKind, Reading
 
 
@@ -38,8 +38,8 @@ def read_readings(
     Raises `ImportFailed` for a file that cannot be read and `UsageError` for missing columns, both before the
     first reading.
     """
-    opened = unpacked(stream)
-    form = sniff(opened.peek(4096))
+    opened, start = opening(stream, name)
+    form = sniff(start)
     if form == "feed":
         raise ImportFailed(name, "it is XML or HTML, not a table", hint="Readings come as CSV or JSONL.")
     read = read_jsonl if form == "jsonl" else read_csv

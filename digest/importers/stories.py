@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from digest.importers.draft import Fields, Refused, draft, picture
 from digest.importers.feed import MAX_FEED, read_feed
 from digest.importers.imported import Rejected
 from digest.importers.links import is_url
-from digest.importers.table import Note, Reject, Row, Table, read_csv, read_jsonl, unpacked
+from digest.importers.table import Note, Reject, Row, Table, Unpacked, read_csv, read_jsonl, unpacked
 from digest.model import StoryDraft, StoryKind
 
 
@@ -51,13 +52,25 @@ def read_stories(
     is read at once, rows only as they are asked for. Raises `ImportFailed` for a document that is none of
     these, and `UsageError` when columns are missing.
     """
+    opened, start = opening(stream, how.name)
+    reader = FORMATS[sniff(start) if form == "auto" else form]
+    return reader(opened, how, reject, note)
+
+
+def opening(stream: BinaryIO, name: str) -> tuple[Unpacked, bytes]:
+    """The document without gzip, and how it begins. Raises `ImportFailed` when it is empty or damaged."""
     try:
         opened = unpacked(stream)
         start = opened.peek(4096)
-    except (OSError, EOFError) as error:
-        raise ImportFailed(how.name, f"it cannot be read: {error}") from error
-    reader = FORMATS[sniff(start) if form == "auto" else form]
-    return reader(opened, how, reject, note)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ImportFailed(
+            name,
+            f"it is damaged or ends too early: {error}",
+            hint="Fetch the file again; nothing was stored.",
+        ) from error
+    if not start.strip():
+        raise ImportFailed(name, "it is empty", hint="Look at what makes it; nothing was changed.")
+    return opened, start
 
 
 def sniff(start: bytes) -> str:

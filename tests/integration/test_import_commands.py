@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,29 @@ def test_a_document_that_is_none_of_these_is_an_error(run: Run, content: str, co
     Path("s.csv").write_text(content)
     assert failed(run("stories", "import", "s.csv")).exit_code == code
     assert document(run("stories", "list", "--json")) == {"stories": []}
+
+
+@pytest.mark.parametrize("content", [b"", b" \r\n\t\n"])
+def test_an_empty_document_is_called_empty_whatever_it_was_to_be(run: Run, content: bytes) -> None:
+    Path("feed.rss").write_bytes(content)
+    for command in (("stories", "import"), ("signals", "import", "--metric", "m", "--kind", "count")):
+        error = failed(run(*command, "feed.rss"))
+        assert str(error) == "feed.rss: it is empty"
+
+
+def test_a_packed_file_that_ends_too_early_is_named(run: Run) -> None:
+    whole = gzip.compress(ROWS.encode() * 50)
+    for kept in (12, len(whole) - 9):
+        Path("s.csv.gz").write_bytes(whole[:kept])
+        for command in (("stories", "import"), ("signals", "import", "--metric", "m", "--kind", "count")):
+            assert "s.csv.gz: it is damaged or ends too early" in str(failed(run(*command, "s.csv.gz")))
+
+
+@pytest.mark.parametrize("name", ["", "  ", "auto"])
+def test_a_metric_needs_a_name_that_can_be_told_apart(run: Run, name: str) -> None:
+    Path("r.csv").write_text(READINGS)
+    error = failed(run("signals", "import", "r.csv", "--metric", name, "--kind", "total"))
+    assert error.exit_code == 2
 
 
 def test_a_missing_file_is_an_error(run: Run) -> None:

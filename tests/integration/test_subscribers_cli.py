@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from digest.cli.subscribers import command
-from digest.errors import DigestError, ImportFailed, UsageError
+from digest.errors import DigestError, ImportFailed, StoreError, UsageError
 from subscribers import ImportRefused, SubscriptionState, SuppressionReason
 from tests.web_site import WebSite
 
@@ -183,3 +183,16 @@ def test_listing_and_counting(site: WebSite) -> None:
     words = run(site, "count").stdout
     assert "daily" in words
     assert "Suppressed addresses: 1 (manual: 1)" in words
+
+
+def test_a_store_that_fails_half_way_says_what_became_of_the_list(
+    site: WebSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StoreError("the disk is full", hint="Free some space.")
+
+    monkeypatch.setattr("subscribers.Subscribers.import_confirmed", full)
+    file = people(tmp_path, "email\nanna@example.org\n")
+    failure = run(site, "import", file, "--newsletter", "weekly", *BASIS).exception
+    assert isinstance(failure, StoreError)
+    assert failure.hint.startswith("Free some space. What came before stays; importing people.csv again")

@@ -202,6 +202,8 @@ def asked(at: dt.datetime | None, window: dt.timedelta, as_json: bool) -> None:
         ("2026-11-16T06:00", "2026-11-16T06:00:00Z"),
         ("2026-11-16 06:00:00Z", "2026-11-16T06:00:00Z"),
         ("2026-11-16T06:00+01:00", "2026-11-16T06:00:00+01:00"),
+        ("20261116", "2026-11-16T00:00:00Z"),
+        ("1794808800", "2026-11-16T06:00:00Z"),
     ],
 )
 def test_times_have_a_zone(text: str, moment: str) -> None:
@@ -216,6 +218,14 @@ def test_what_is_no_time_or_duration_is_refused_with_the_forms(arguments: list[s
 
     assert result.exit_code == 2
     assert "2026-11-16T06:00" in result.stderr or '"7d"' in result.stderr
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "1899-12-31", "3000-01-01", "9999-12-31T23:59:59-12:00"])
+def test_a_time_at_the_end_of_all_calendars_is_refused(text: str) -> None:
+    result = CliRunner().invoke(asked, ["--at", text])
+
+    assert result.exit_code == 2
+    assert "not within the years 1900 to 2999" in result.stderr
 
 
 def test_values_that_are_times_already_pass() -> None:

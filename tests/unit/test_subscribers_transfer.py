@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 from pathlib import Path
 
@@ -224,3 +225,19 @@ def test_real_exports_are_read(real_data: Path) -> None:
         "mailchimp_with_tags.csv": (1, 0),
         "substack_email_list.csv": (5, 1),
     }
+
+
+def test_a_list_packed_by_gzip_is_read_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv.gz"
+    path.write_bytes(gzip.compress(b"\xef\xbb\xbfemail,name\r\nada@example.org,Ada\r\n"))
+    assert [entry.address for entry in read_list(path).entries()] == ["ada@example.org"]
+
+
+def test_a_packed_list_that_ends_too_early_is_refused_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv.gz"
+    whole = gzip.compress(b"email,name\n" + b"".join(b"a%d@example.org,A\n" % n for n in range(5000)))
+    for kept in (2, 12, len(whole) // 2):
+        path.write_bytes(whole[:kept])
+        with pytest.raises(ImportRefused, match="damaged or ends too early") as refused:
+            read_list(path)
+        assert "nothing was imported" in refused.value.hint
