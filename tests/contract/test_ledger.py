@@ -253,6 +253,36 @@ def test_reader_suppressed_after_the_fan_out_is_skipped(sending: Sending) -> Non
     assert sending.rows()["reader3@example.test"].skip_reason == "suppressed"
 
 
+def test_leaving_by_the_second_row_of_a_mailbox_stops_the_copy_of_the_first(sending: Sending) -> None:
+    with sending.database.write() as connection:
+        person = people.subscriber
+        first = sa.select(person.c.address_key).where(person.c.address == "reader1@example.test")
+        connection.execute(
+            sa.update(person)
+            .where(person.c.address == "reader5@example.test")
+            .values(address_key=first.scalar_subquery())
+        )
+    leased = sending.fanned()
+    skipped = sending.rows()["reader5@example.test"]
+    assert skipped.state == "skipped"
+    sending.subscribers.leave(skipped.subscription, source="one-click")
+    assert "reader1@example.test" not in {c.recipient.address for c in leased.claim(9).claimed}
+    assert sending.rows()["reader1@example.test"].skip_reason == "unsubscribed"
+
+
+def test_a_reader_who_leaves_while_a_copy_waits_for_another_attempt_gets_none(sending: Sending) -> None:
+    leased = sending.fanned()
+    (one,) = offer(leased)
+    again = sending.clock.now() + dt.timedelta(seconds=30)
+    deferred = Result(Outcome(one, OutcomeKind.deferred, 451, "4.7.1", "later"), State.deferred, again)
+    leased.commit([deferred], [])
+    sending.subscribers.leave(1, source="one-click")
+    sending.clock.set(again)
+    assert one not in {c.recipient.delivery for c in leased.claim(9).claimed}
+    row = sending.rows()["reader1@example.test"]
+    assert (row.state, row.skip_reason, row.next_attempt) == ("skipped", "unsubscribed", None)
+
+
 def test_a_copy_that_came_back_to_the_queue_is_claimed_again(sending: Sending) -> None:
     leased = sending.fanned()
     ids = offer(leased, 2)
