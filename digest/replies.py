@@ -68,6 +68,7 @@ _RELAY = (
     "The relay does not take mail for others from here: check smtp.host, and that the relay allows this "
     "machine (Postfix: mynetworks) or sign in with smtp.user."
 )
+_TALK = "The relay did not follow the conversation: look into its log for what it had before that."
 _SENDER = "The relay does not take this sender: check the newsletter's sender and return_path_domain."
 
 RULES: tuple[Rule, ...] = (
@@ -80,6 +81,9 @@ RULES: tuple[Rule, ...] = (
         _words(r"authentication (is )?required|must (issue|authenticate)|not authenticated"),
         _SIGN_IN,
     ),
+    Rule(About.run, ("454",), (), _words("authentication"), _SIGN_IN),
+    # The conversation itself went wrong (RFC 5321 4.2.2): no address can be judged by that.
+    Rule(About.run, ("500", "502", "503"), (), None, _TALK),
     # A full mailbox speaks of a quota too: it is one recipient's, and has to be recognised before ours.
     Rule(About.recipient, ("4", "5"), ("4.2.2", "5.2.2"), None),
     Rule(

@@ -231,8 +231,10 @@ class Engine:
             self._broken_in_a_row = self._refused_in_a_row = 0
             return Result(outcome, State(outcome.kind.value))
         meaning = replies.meaning(outcome.code, outcome.reply, outcome.enhanced)
-        if outcome.kind is OutcomeKind.unsent and meaning.about is not replies.About.run:
-            return self._judge_unsent(claimed, outcome)
+        # A 421 ends the connection (RFC 5321 3.8), also after the text: it says nothing about the recipient.
+        closing = outcome.kind is OutcomeKind.deferred and meaning.about is replies.About.connection
+        if closing or (outcome.kind is OutcomeKind.unsent and meaning.about is not replies.About.run):
+            return self._judge_unsent(claimed, outcome, meaning.wait)
         self._broken_in_a_row = 0
         if meaning.about is replies.About.run:
             self._refused_in_a_row += 1
@@ -243,7 +245,7 @@ class Engine:
             return Result(outcome, State.rejected)
         return self._defer(claimed, outcome, meaning.wait)
 
-    def _judge_unsent(self, claimed: Claimed, outcome: Outcome) -> Result:
+    def _judge_unsent(self, claimed: Claimed, outcome: Outcome, asked: dt.timedelta | None) -> Result:
         if self._problem is None:
             self._broken_in_a_row += 1
             if self._broken_in_a_row >= max(_BROKEN_IN_A_ROW, 2 * self._transport.capacity):
@@ -251,8 +253,8 @@ class Engine:
                     f"the connection broke {self._broken_in_a_row} times in a row before a message was "
                     f"taken; the last time: {_said(outcome)}"
                 )
-                self._pause("sending", problem, outcome, "Look into the relay's log; nothing was lost.")
-        return self._again(claimed, outcome, None)
+                self._pause("sending", problem, outcome, "Look into the relay's log.")
+        return self._again(claimed, outcome, asked)
 
     def _pause(self, phase: str, problem: str, outcome: Outcome, hint: str) -> None:
         self._problem = self._problem or TransportError(

@@ -185,6 +185,7 @@ class SmtpTransport:
 
         Whatever it raises, no connection is left open.
         """
+        ended = ""
         for _ in range(2):
             if connection is None and not job.cancelled:
                 connection = self._connect(job)
@@ -204,6 +205,7 @@ class SmtpTransport:
                     connection = None
                 if lost.fresh and (was_used or lost.reply.code == 421):
                     job.begun = False
+                    ended = f"{lost.reply.code or ''} {lost.reply.text}".strip()
                     continue  # it was idle for too long, or had its number of messages: that is usual
                 outcome = lost.reply.outcome(job.message.delivery, OutcomeKind.unsent)
             except BaseException:
@@ -214,8 +216,8 @@ class SmtpTransport:
                 connection = None
             job.settle(outcome)
             return connection
-        said = "the server ended two connections before it took the message"
-        job.settle(Outcome(job.message.delivery, OutcomeKind.unsent, reply=said))
+        said = "the server ended two connections before it took the message; the last time: "
+        job.settle(Outcome(job.message.delivery, OutcomeKind.unsent, reply=said + ended))
         return connection
 
     def _connect(self, job: _Job) -> Connection:

@@ -214,6 +214,7 @@ def test_421_again_and_again_is_given_back() -> None:
     with SmtpServer(Fault("mail", reply=b"421 4.3.2 shutting down", then="close", times=-1)) as server:
         (outcome,) = deliver(make(server), message())
     assert outcome.kind is Kind.unsent
+    assert "421 4.3.2 shutting down" in outcome.reply
     assert server.received == []
 
 

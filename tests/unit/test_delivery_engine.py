@@ -339,6 +339,24 @@ def test_connections_that_break_again_and_again_pause_the_run() -> None:
     assert set(room.ledger.count()) <= {State.queued, State.deferred}
 
 
+def test_a_421_after_the_text_is_no_word_about_the_recipient() -> None:
+    room = Room(5)
+    room.transport.answers[3] = [deferred(3, "4.3.2 shutting down", 421)]
+    assert room.run().problem is None
+    assert room.ledger.count() == {State.accepted: 5}
+    assert set(room.ledger.attempts.values()) == {1}
+
+
+def test_a_421_to_everybody_pauses_the_run() -> None:
+    room = Room(50)
+    room.transport.usual = lambda n: deferred(n, "4.3.2 shutting down", 421)
+    report = room.run()
+    assert isinstance(report.problem, TransportError)
+    assert "421 4.3.2 shutting down" in report.problem.message
+    assert set(room.ledger.count()) <= {State.queued, State.deferred}
+    assert room.ledger.count()[State.queued] > 40
+
+
 @pytest.mark.parametrize(
     "reply",
     [

@@ -26,6 +26,9 @@ OF_ONE_RECIPIENT = [
     (0, "a@b c: white space in the address"),
 ]
 OF_THE_RUN = [
+    (454, "4.7.0 Temporary authentication failure"),
+    (503, "5.5.1 Error: need MAIL command"),
+    (502, "5.5.2 Command not recognised"),
     (530, "5.7.0 Must issue a STARTTLS command first"),
     (530, "5.7.1 Authentication required"),
     (535, "5.7.8 Error: authentication failed: UGFzc3dvcmQ6"),
