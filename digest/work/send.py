@@ -192,6 +192,8 @@ class _Run:
         while not opening.done():
             await asyncio.wait({opening}, timeout=_POLL)
             if self._signal.asked and opening.cancel():
+                # Only then does closing know that nobody waits for its connection any more.
+                await asyncio.gather(opening, return_exceptions=True)
                 raise Interrupted(
                     f"edition {self._edition.name}: stopped while waiting for the relay",
                     hint=f"Nothing was sent. Go on with: {again}",

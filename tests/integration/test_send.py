@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -330,9 +331,36 @@ def test_a_stop_while_the_relay_keeps_silent_is_an_interruption_within_seconds(t
     assert office.now().state is EditionState.approved
 
 
-def test_a_stop_during_the_fan_out_is_an_interruption_too(office: Office) -> None:
+def test_a_stop_while_the_relay_does_not_answer_is_not_kept_waiting(tmp_path: Path) -> None:
+    """As behind a firewall that drops everything: smtp.timeout is longer than anybody's patience."""
     stop = threading.Event()
     stop.set()
+    with socket.socket() as deaf, socket.socket() as first, socket.socket() as second, SmtpServer() as server:
+        office = Office(tmp_path, server, DIGEST_SMTP__TIMEOUT="60")
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)  # what is more than this one in the queue gets no answer at all
+        for other in (first, second):
+            other.setblocking(False)
+            other.connect_ex(deaf.getsockname())
+        office.app.settings.smtp.__dict__["port"] = deaf.getsockname()[1]
+        started = time.monotonic()
+        with pytest.raises(Interrupted, match="waiting for the relay") as caught:
+            office.send(stop=stop)
+        assert time.monotonic() - started < 5
+        assert caught.value.exit_code == 4
+        assert office.now().state is EditionState.approved
+
+
+def test_a_stop_during_the_fan_out_is_an_interruption_too(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, stop = LeasedEdition.fan_out, threading.Event()
+
+    def fan_out(self: LeasedEdition, **options: object) -> object:
+        stop.set()
+        return real(self, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LeasedEdition, "fan_out", fan_out)
     with pytest.raises(Interrupted):
         office.send(stop=stop)
     assert office.now().state is EditionState.fanning
