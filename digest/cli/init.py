@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -167,7 +168,7 @@ def _write_new(path: Path, text: str) -> None:
 
 
 def _next_steps(folder: Path, *, trial: bool) -> str:
-    steps = [(f"cd {folder}", "")] if folder.resolve() != Path.cwd() else []
+    steps = [(f"cd {shlex.quote(str(folder))}", "")] if folder.resolve() != Path.cwd() else []
     if not trial:
         steps.append(("digest config check", "once relay, sender and public address are in config.toml"))
     steps += [

@@ -190,7 +190,8 @@ class Worker:
                 self._desk, edition, owner=self._owner, resume=True, stop=self._stop, warn=self._say_once
             )
         except (NothingToDo, SendingStopped, Interrupted) as ended:
-            self._say_once(f"{edition.name}: {ended}")
+            words = str(ended)
+            self._say_once(words if edition.name in words else f"{edition.name}: {words}")
         except Exception as error:  # noqa: BLE001 - told, and tried again later
             answered = isinstance(error, TransportError) and error.code is not None
             backoff = self._refused if answered else self._unreached
