@@ -142,6 +142,13 @@ class ScriptedTransport:
         return None
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Waits for what another task does; ten seconds at most."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - a condition of the fakes, who know no events
+            await asyncio.sleep(0.001)
+
+
 def compose(recipient: Recipient) -> Message:
     return Message(recipient.delivery, "b@sender.test", recipient.address, b"text")
 
@@ -403,7 +410,7 @@ def test_a_stop_finishes_what_is_in_flight_and_gives_the_rest_back() -> None:
     async def run() -> Report:
         room.transport.delay = lambda: 0.02
         running = asyncio.create_task(room.engine().run(room.stop))
-        await asyncio.sleep(0.05)
+        await until(lambda: room.transport.sent)
         room.stop.ask()
         return await running
 
@@ -427,7 +434,7 @@ def test_a_stop_that_comes_after_the_last_copy_is_no_interruption() -> None:
     async def run() -> Report:
         room.transport.delay = lambda: 0.03
         running = asyncio.create_task(room.engine().run(room.stop))
-        await asyncio.sleep(0.02)
+        await until(lambda: room.transport.flying)
         room.stop.ask()
         report = await running
         room.stop.ask()  # nobody is there any more
@@ -443,7 +450,7 @@ def test_an_urgent_stop_or_a_drain_that_takes_too_long_breaks_off(twice: bool) -
     async def run() -> Report:
         room.transport.delay = lambda: 60.0
         running = asyncio.create_task(room.engine().run(room.stop))
-        await asyncio.sleep(0.02)
+        await until(lambda: room.transport.flying == 3)
         room.stop.ask()
         if twice:
             room.stop.ask()
@@ -460,7 +467,7 @@ def test_a_cancelled_run_records_what_it_knows() -> None:
     async def run() -> None:
         room.transport.delay = lambda: 60.0
         running = asyncio.create_task(room.engine().run())
-        await asyncio.sleep(0.02)
+        await until(lambda: room.transport.flying == 3)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running

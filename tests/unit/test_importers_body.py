@@ -186,9 +186,9 @@ def test_an_endless_body_ends_at_a_paragraph() -> None:
 
 @pytest.mark.parametrize("soup", ["<div>" * 100_000 + "deep", "<p>a" + " " * 300_000 + "b", "<br>x" * 30_000])
 def test_a_text_made_to_stall_us_is_read_in_good_time(soup: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     read_body(soup)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_deep_nesting_is_read() -> None:

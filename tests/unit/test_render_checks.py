@@ -118,9 +118,9 @@ def test_source_without_end_is_refused() -> None:
 @pytest.mark.parametrize("part", ["<a ", '<a b="', "<!--", "<a b='c' ", "</", '<a b="c"', "< "])
 def test_checking_takes_linear_time(part: str) -> None:
     source = text(part * (200_000 // len(part)))
-    started = time.perf_counter()
+    started = time.process_time()
     check(source)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @given(st.text(alphabet="<>/\"'=!-abm j\n&;"))
