@@ -45,9 +45,8 @@ def deliver(transport: Transport, *messages: Message, at_once: bool = False) -> 
     async def run() -> list[Outcome]:
         try:
             if at_once:
-                await (
-                    transport.open()
-                )  # as whoever sends does: one connection stands before the others are tried
+                # As whoever sends does: one connection stands before the others are tried.
+                await transport.open()
                 return list(await asyncio.gather(*map(transport.send, messages)))
             return [await transport.send(each) for each in messages]
         finally:
