@@ -26,6 +26,9 @@ from digest.work.meanwhile import withdrawn
 SCHEDULE = "schedule"
 """Who did it, in the audit trail and as approver: the policy, not a person."""
 
+_OURS = frozenset({"held", "missed", "approve", "letters", "early", "edition", "sending"})
+"""How the keys of alerts begin that the state of their edition can settle."""
+
 OPEN = (EditionState.draft, EditionState.approved, EditionState.fanning, EditionState.sending)
 LOOK_AGAIN = dt.timedelta(minutes=10)
 """How often a draft that the program holds is made on trial: figures that came late may have mended it."""
@@ -283,7 +286,12 @@ def _ask(desk: Desk, edition: Edition, made: Round) -> None:
 
 def _settle(desk: Desk, slug: str, open_alerts: set[str]) -> None:
     """Closes the alerts about editions that are no longer so: released, approved, cancelled, sent."""
-    about = {key for key in open_alerts if key.partition(" ")[2].startswith(f"{slug}/")}
+    # No others: whoever raises those knows when they are settled.
+    about = {
+        key
+        for key in open_alerts
+        if key.partition(" ")[0] in _OURS and key.partition(" ")[2].startswith(f"{slug}/")
+    }
     if not about:
         return
     now = desk.clock.now()

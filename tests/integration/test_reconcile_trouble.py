@@ -251,6 +251,20 @@ def test_an_editor_who_was_faster_is_no_trouble(tmp_path: Path, monkeypatch: pyt
     assert (approved.state, approved.subject) == (EditionState.approved, "Changed just now")
 
 
+def test_alerts_that_others_raised_about_an_edition_are_left_to_them(tmp_path: Path) -> None:
+    app, clock = begun(tmp_path)
+    at(app, clock, BUILD)
+    others = {"sending weekly/2026-11-09", "uncertain weekly/2026-11-09", "rejected: weekly/2026-11-09"}
+    for key in others:
+        app.installation.raise_alert(key, "something", at=clock.now())
+    for hour in (1, 2, 20):
+        at(app, clock, BUILD + hour * HOUR)
+    assert others <= alerts(app)
+    app.editions.cancel(app.editions.get("weekly").id, at=clock.now(), by="ed")
+    at(app, clock, BUILD + 21 * HOUR)
+    assert others - alerts(app) == {"sending weekly/2026-11-09"}
+
+
 # --- time that is not what it was -----------------------------------------------------------------
 
 
