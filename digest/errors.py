@@ -126,14 +126,23 @@ class AddressError(DigestError):
 class TransportError(DigestError):
     """The server cannot be used at all: no connection, no TLS, sender or sign-in refused.
 
-    `code` is the SMTP reply code where there was one; no delivery is changed by this error.
+    `code` is the SMTP reply code where there was one; no delivery is changed by this error. `for_good`:
+    asking again by itself would change nothing (RFC 5321 4.2.1: 5xx) or do harm; a person has to look first.
     """
 
     def __init__(
-        self, server: str, phase: str, problem: str, *, code: int | None = None, hint: str = ""
+        self,
+        server: str,
+        phase: str,
+        problem: str,
+        *,
+        code: int | None = None,
+        hint: str = "",
+        for_good: bool = False,
     ) -> None:
         super().__init__(f"mail server {server}, {phase}: {problem}", hint=hint)
         self.server, self.phase, self.problem, self.code = server, phase, problem, code
+        self.for_good = for_good or (code is not None and code >= 500)
 
 
 class TokenError(DigestError):

@@ -37,6 +37,9 @@ _TRIES = 3
 it is the one thing that is wrong, and must not keep the others from leaving."""
 _BROKEN_IN_A_ROW = 10
 """So many broken connections, with no answer in between, are the relay's trouble: the run pauses."""
+_DOUBTFUL_IN_A_ROW = 10
+"""So many copies in doubt, with no answer in between: each further one would be another that nobody can know
+about, so the run pauses until a person has looked."""
 _REFUSED_IN_A_ROW = 3
 """So many replies about us (quota, sign-in, relaying), with nothing taken in between: the run pauses."""
 
@@ -93,6 +96,7 @@ class Engine:
         self._results: list[Result] = []
         self._tries: Counter[int] = Counter()
         self._broken_in_a_row = 0
+        self._doubtful_in_a_row = 0
         self._refused_in_a_row = 0
         self._last = False
         self._problem: DigestError | None = None
@@ -229,7 +233,10 @@ class Engine:
         """What the outcome makes of the row, and of the run."""
         if outcome.kind in (OutcomeKind.accepted, OutcomeKind.uncertain):
             self._broken_in_a_row = self._refused_in_a_row = 0
+            self._count_doubt(outcome)
             return Result(outcome, State(outcome.kind.value))
+        if outcome.kind is not OutcomeKind.unsent:
+            self._doubtful_in_a_row = 0  # it answers
         meaning = replies.meaning(outcome.code, outcome.reply, outcome.enhanced)
         # A 421 ends the connection (RFC 5321 3.8), also after the text: it says nothing about the recipient.
         closing = outcome.kind is OutcomeKind.deferred and meaning.about is replies.About.connection
@@ -244,6 +251,17 @@ class Engine:
         if outcome.kind is OutcomeKind.rejected:
             return Result(outcome, State.rejected)
         return self._defer(claimed, outcome, meaning.wait)
+
+    def _count_doubt(self, outcome: Outcome) -> None:
+        self._doubtful_in_a_row = 0 if outcome.kind is OutcomeKind.accepted else self._doubtful_in_a_row + 1
+        if self._doubtful_in_a_row >= max(_DOUBTFUL_IN_A_ROW, 2 * self._transport.capacity):
+            problem = (
+                f"after the text of {self._doubtful_in_a_row} messages in a row there was no answer; "
+                f"the last time: {_said(outcome)}"
+            )
+            self._problem = self._problem or TransportError(
+                self._server, "sending", problem, hint="Look into the relay's log.", for_good=True
+            )
 
     def _judge_unsent(self, claimed: Claimed, outcome: Outcome, asked: dt.timedelta | None) -> Result:
         if self._problem is None:

@@ -325,11 +325,11 @@ class _Run:
                 )
 
     def _pause_for(self, error: TransportError) -> None:
-        """Where the relay said no for good (RFC 5321 4.2.1), asking again changes nothing: a person has to.
+        """What will not change by itself waits for a person.
 
-        What it said for now, or a relay out of reach, is a matter of time: whoever asks again waits first.
+        What the relay said for now, or one out of reach, is a matter of time: whoever asks again waits first.
         """
-        if error.code is not None and error.code >= 500:
+        if error.for_good:
             with suppress(EditionError):  # paused or cancelled by somebody else
                 self._desk.editions.pause(self._edition.id, str(error), at=self._desk.clock.now(), by=SENDER)
 

@@ -25,7 +25,7 @@ from digest.web.inbox import Inbox
 from digest.work import worker as work
 from digest.work.worker import LEAD, LEASE, Worker
 from tests.fakes import FixedClock
-from tests.newsroom import WEEK_END, newsroom
+from tests.newsroom import WEEK_END, newsroom, subscribe
 from tests.smtp_server import Fault, SmtpServer
 
 State = DeliveryState
@@ -230,6 +230,23 @@ def test_copies_in_doubt_are_a_person_s_matter(tmp_path: Path) -> None:
     assert any("nobody can know whether 1 copies arrived" in message for message in machine.alerts)
     machine.at(SEND + MINUTE)
     assert any("digest deliveries resolve weekly/2026-11-09" in message for message in machine.alerts)
+
+
+def test_a_relay_that_hangs_up_after_every_text_does_not_bring_the_whole_edition_in_doubt(
+    tmp_path: Path,
+) -> None:
+    with SmtpServer(Fault("dot", reply=b"", then="close", times=-1)) as server:
+        machine = Machine.set_up(tmp_path, server.port, DIGEST_SMTP__CONNECTIONS="1")
+        subscribe(machine.app, 30)
+        machine.approved()
+        machine.at(SEND)
+        assert machine.counts["uncertain"] == 10
+        assert machine.counts["queued"] == 20
+        assert "there was no answer" in machine.edition.paused
+        before = server.connections
+        machine.at(SEND + 3 * HOUR)
+        assert server.connections == before
+    assert any("there was no answer" in message for message in machine.alerts)
 
 
 def test_an_edition_that_nobody_got_is_a_person_s_matter(tmp_path: Path) -> None:

@@ -610,3 +610,21 @@ def test_whatever_happens_each_reader_has_one_copy_or_a_reason(
             assert not {State.queued, State.claimed, State.offered} & set(room.ledger.count())
     assert accepted <= set(taken)
     assert room.ledger.most_offered <= capacity
+
+
+def test_copies_in_doubt_with_answers_in_between_do_not_stop_the_run() -> None:
+    room = Room(60, capacity=1)
+    room.transport.usual = lambda n: Outcome(n, Kind.accepted if n % 5 == 0 else Kind.uncertain, 0)
+    assert room.run().problem is None
+    assert room.ledger.count() == {State.accepted: 12, State.uncertain: 48}
+
+
+def test_too_many_copies_in_doubt_in_a_row_stop_the_run_for_a_person() -> None:
+    room = Room(60, capacity=2)
+    room.transport.usual = lambda n: Outcome(n, Kind.uncertain, 0, reply="the server closed the connection")
+    problem = room.run().problem
+    assert isinstance(problem, TransportError)
+    assert problem.for_good
+    assert "the server closed the connection" in str(problem)
+    assert 10 <= room.ledger.count()[State.uncertain] <= 12
+    assert room.ledger.count()[State.queued] >= 48
