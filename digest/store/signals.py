@@ -26,7 +26,7 @@ from digest.store.stories import batches
 from digest.store.tables import ID, metric, story, story_name
 
 MOST = 1e15
-"""A larger figure is a mistake, and a week of such would no longer add up (IEEE 754: whole numbers to 2^53)."""
+"""A larger figure is a mistake, and a week of such would not add up (IEEE 754: whole numbers to 2^53)."""
 BATCH = 5000
 """Readings a transaction: a large file never holds the write lock for long."""
 
