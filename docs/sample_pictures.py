@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter
@@ -52,7 +52,7 @@ class Canvas:
         area = ((x - r) * SCALE, (y - r * squash) * SCALE, (x + r) * SCALE, (y + r * squash) * SCALE)
         self.draw.ellipse(area, fill=(*rgb(fill), alpha))
 
-    def shape(self, points: list[tuple[float, float]], fill: str, alpha: int = 255) -> None:
+    def shape(self, points: Sequence[tuple[float, float]], fill: str, alpha: int = 255) -> None:
         self.draw.polygon([(x * SCALE, y * SCALE) for x, y in points], fill=(*rgb(fill), alpha))
 
     def line(self, points: list[tuple[float, float]], fill: str, width: float, alpha: int = 255) -> None:
@@ -259,8 +259,8 @@ def bridge(c: Canvas) -> None:
     for a, b, sag in ((317, 867, 260), (-60, 317, 150), (867, 1244, 150)):
         cable = [(a + (b - a) * t / 40, 130 + sag * 4 * (t / 40) * (1 - t / 40)) for t in range(41)]
         c.line(cable, "3B2A24", 6)
-        for x, y in cable[2:-2:2]:
-            c.line([(x, y), (x, 412)], "3B2A24", 2)
+        for hanger, y in cable[2:-2:2]:
+            c.line([(hanger, y), (hanger, 412)], "3B2A24", 2)
     c.box(0, 408, WIDTH, 16, "4E342A")
     for i in range(9):
         c.box(412 + i * 40, 374, 24, 34, "9E1B32" if i % 2 else "FFFEFC")
@@ -294,9 +294,9 @@ def bees(c: Canvas) -> None:
         c.disc(x, 584, 40, "2B2B30")
         c.disc(x, 584, 16, "9A9A9A")
     for i in range(64):
-        x, h = 108 + i * 15.3, c.dice.uniform(14, 64)
-        c.line([(x, 302), (x + c.dice.uniform(-6, 6), 302 - h)], "4B7A4A", 4)
-        c.disc(x, 300 - h, c.dice.uniform(6, 12), c.dice.choice(["E86A8A", "FFD04A", "FFFFFF", "B583C9"]))
+        stem, h = 108 + i * 15.3, c.dice.uniform(14, 64)
+        c.line([(stem, 302), (stem + c.dice.uniform(-6, 6), 302 - h)], "4B7A4A", 4)
+        c.disc(stem, 300 - h, c.dice.uniform(6, 12), c.dice.choice(["E86A8A", "FFD04A", "FFFFFF", "B583C9"]))
     for x, y in ((220, 130), (430, 190), (640, 110), (830, 180), (960, 240)):
         c.disc(x - 8, y - 14, 14, "FFFFFF", 190, 0.7)
         c.disc(x + 10, y - 14, 14, "FFFFFF", 190, 0.7)
