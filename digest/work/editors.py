@@ -46,8 +46,10 @@ def tell(desk: Desk, edition: Edition, settings: Newsletter) -> tuple[bool, list
             desk.installation.raise_alert(f"letters {edition.name}", message, at=desk.clock.now())
             return False, [message]
         said += [f"{edition.name}: editor not told: {line}" for line in refused]
-    desk.editions.mark_told(edition.id, at=desk.clock.now())
-    return True, [*said, f"{edition.name}: editors told"]
+    # Two that reconcile at once may both write, which harms nobody; it is noted, and said, once.
+    if desk.editions.mark_told(edition.id, at=desk.clock.now()):
+        said.append(f"{edition.name}: editors told")
+    return True, said
 
 
 def preview_url(desk: Desk, slug: str) -> str:
