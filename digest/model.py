@@ -410,12 +410,17 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What leaves: one copy for one address. `content` is the whole message with CRLF, not dot-stuffed."""
+    """What leaves: one copy for one address. `content` is the whole message with CRLF, not dot-stuffed.
+
+    `plain`: no line of it begins with a dot, it ends in CRLF, and it is 7-bit (what `compose` makes), so that
+    nobody has to look for that again.
+    """
 
     delivery: int
     mail_from: str
     rcpt_to: str
     content: bytes
+    plain: bool = False
 
 
 class OutcomeKind(StrEnum):
@@ -438,6 +443,9 @@ class Outcome:
     """RFC 3463 status, such as "5.1.1"."""
     reply: str = ""
     """The reply's text; for an accepted message it often has the relay's queue id."""
+    at: str = ""
+    """The command that was refused: "MAIL", "RCPT", "DATA", or "text" for the answer to the whole text; "" for
+    an outcome without a reply."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ Every implementation passes the contract tests in tests/contract.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Protocol
 
+from digest.errors import TransportError
 from digest.model import Message, Outcome
 
 
@@ -19,29 +21,53 @@ class Clock(Protocol):
         ...
 
 
-class Transport(Protocol):
-    """Hands messages to one relay.
+class Results(Protocol):
+    """Whom a transport tells what became of messages. Called on the event loop; must not raise or block."""
 
-    `send` may be awaited by up to `capacity` callers at once; how these share connections is the transport's
-    own business (one after the other, pipelined, chunked). Its promise: every message ends in exactly one
-    outcome, and "unsent" is only said when the server cannot have taken the message. It raises
-    `TransportError` when the relay cannot be used at all; that message was then certainly not handed over.
+    def outcome(self, outcome: Outcome) -> None:
+        """The one outcome of one message."""
+        ...
+
+    def unusable(self, error: TransportError) -> None:
+        """The relay cannot be used at all. Told before the outcomes ("unsent") of the messages that waited."""
+        ...
+
+
+class Transport(Protocol):
+    """Hands messages to one relay, on one event loop.
+
+    Its promise: every message ends in exactly one outcome, and "unsent" is only said when the server cannot
+    have taken the message. How messages share connections (one after the other, pipelined, chunked) is the
+    transport's own business.
     """
 
     @property
+    def server(self) -> str:
+        """Host and port, for messages to people."""
+        ...
+
+    @property
     def capacity(self) -> int:
-        """How many messages can be in flight at once: connections x depth."""
+        """How many messages it takes at once: connections x depth. Never more are in doubt at a crash."""
         ...
 
     async def open(self) -> None:
         """Makes sure that the relay can be used, before anything is changed. Raises `TransportError`."""
         ...
 
-    async def send(self, message: Message) -> Outcome:
-        """Cancelled, it breaks the connection off at once. It still returns the outcome where that is known
-        ("unsent" before the final dot); where it raises `CancelledError`, nobody knows."""
+    def send(self, messages: Sequence[Message], results: Results) -> None:
+        """Takes the messages and returns at once; `results` hears of each when it has ended.
+
+        At most `capacity` messages may be under way. An outcome may be told before this returns. After
+        `Results.unusable` the transport may be used again: it tries to connect anew.
+        """
+        ...
+
+    def break_off(self) -> None:
+        """Ends every connection now. Each message under way has its outcome before this returns: "unsent"
+        where the server cannot have taken it, else "uncertain"."""
         ...
 
     async def close(self) -> None:
-        """Ends the connections politely; waits for messages in flight."""
+        """Waits for messages under way, then ends the connections politely, in at most ten seconds."""
         ...

@@ -17,10 +17,12 @@ from digest.model import DeliveryState, Outcome, Recipient
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A recipient that is ours to send to. `attempts` counts those that ended with a reply or in doubt."""
+    """A recipient that is ours to send to. `attempts` counts those that ended with a reply or in doubt;
+    `domain` is that of the address in A-labels, for rates and for interleaving."""
 
     recipient: Recipient
     attempts: int = 0
+    domain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,14 @@ class SendingStopped(DigestError):  # noqa: N818 - a state, not a failure
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """The rows that may be handed to a server, and the moment from which they no longer may."""
+    """The rows that may be handed to a server, and the moment from which they no longer may.
+
+    `skipped` are rows of the offer that left or were suppressed since they were claimed: they are settled.
+    """
 
     deliveries: frozenset[int]
     until: dt.datetime
+    skipped: frozenset[int] = frozenset()
 
 
 class Ledger(Protocol):
