@@ -26,6 +26,7 @@ from digest.delivery import (
 )
 from digest.errors import AddressError, StoreError, TransportError
 from digest.model import DeliveryState, Message, Outcome, OutcomeKind, Recipient
+from digest.ports import Results
 from tests.fakes import FixedClock
 
 Kind = OutcomeKind
@@ -103,6 +104,8 @@ class MemoryLedger:
 class ScriptedTransport:
     """Answers by address or by turn; knows what it was given and what the ledger said at that moment."""
 
+    server = "relay.test:25"
+
     def __init__(self, ledger: MemoryLedger, capacity: int = 3) -> None:
         self.ledger, self._capacity = ledger, capacity
         self.sent: list[int] = []
@@ -110,7 +113,11 @@ class ScriptedTransport:
         self.answers: dict[int, list[Outcome | Exception | None]] = {}
         self.usual: Callable[[int], Outcome | Exception] = lambda n: Outcome(n, Kind.accepted, 250)
         self.delay: Callable[[], float] = lambda: 0.0
-        self.flying = 0
+        self.under_way: dict[int, tuple[asyncio.TimerHandle, Results]] = {}
+
+    @property
+    def flying(self) -> int:
+        return len(self.under_way)
 
     @property
     def capacity(self) -> int:
@@ -119,27 +126,57 @@ class ScriptedTransport:
     async def open(self) -> None:
         return None
 
-    async def send(self, message: Message) -> Outcome:
-        number = message.delivery
-        assert self.ledger.states[number] is State.offered, "sent before it was offered"
-        self.sent.append(number)
-        self.flying += 1
-        assert self.flying <= self._capacity
-        try:
-            await asyncio.sleep(self.delay())
-        finally:
-            self.flying -= 1
+    def send(self, messages: Sequence[Message], results: Results) -> None:
+        loop = asyncio.get_running_loop()
+        for message in messages:
+            number = message.delivery
+            assert self.ledger.states[number] is State.offered, "sent before it was offered"
+            self.sent.append(number)
+            if isinstance(script := self.answers.get(number, [None])[:1], list) and script:
+                if isinstance(script[0], RuntimeError):
+                    raise script[0]
+            self.under_way[number] = loop.call_later(self.delay(), self._end, number), results
+            assert self.flying <= self._capacity
+
+    def _end(self, number: int) -> None:
+        _, results = self.under_way.pop(number)
         script = self.answers.get(number)
         answer = script.pop(0) if script else None
         answer = self.usual(number) if answer is None else answer
-        if isinstance(answer, Exception):
-            raise answer
+        if isinstance(answer, TransportError):
+            results.unusable(answer)
+            answer = Outcome(number, Kind.unsent)
+        assert isinstance(answer, Outcome)
         if answer.kind is Kind.accepted:
             self.taken.append(number)
-        return answer
+        results.outcome(answer)
+
+    def break_off(self) -> None:
+        for number, (timer, results) in list(self.under_way.items()):
+            timer.cancel()
+            del self.under_way[number]
+            results.outcome(Outcome(number, Kind.uncertain, reply="broken off"))
 
     async def close(self) -> None:
         return None
+
+
+class Composing:
+    """Makes copies one after the other; `slow` as when each is signed."""
+
+    def __init__(self, compose: Callable[[Recipient], Message], *, slow: bool) -> None:
+        self.compose, self.slow = compose, slow
+        self.threads: set[int] = set()
+
+    def messages(self, recipients: Sequence[Recipient]) -> list[Message | AddressError]:
+        self.threads.add(threading.get_ident())
+        return [self._one(recipient) for recipient in recipients]
+
+    def _one(self, recipient: Recipient) -> Message | AddressError:
+        try:
+            return self.compose(recipient)
+        except AddressError as error:
+            return error
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -156,28 +193,27 @@ def compose(recipient: Recipient) -> Message:
 class Room:
     """An engine with everything around it."""
 
-    def __init__(self, count: int = 10, *, capacity: int = 3, limits: Limits = FAST) -> None:
+    def __init__(self, count: int = 10, *, capacity: int = 3, limits: Limits = FAST, slow: bool = False) -> None:
         self.clock = FixedClock(NOW)
         self.ledger = MemoryLedger(count, self.clock)
         self.transport = ScriptedTransport(self.ledger, capacity)
         self.limits = limits
         self.stop = Stop()
         self.seen: list[Progress] = []
-        self.compose: Callable[[Recipient], Message] = compose
+        self.composer = Composing(compose, slow=slow)
         self.stale = NOW + dt.timedelta(hours=24)
 
     def engine(self) -> Engine:
         return Engine(
             self.ledger,
             self.transport,
-            self.compose,
+            self.composer,
             clock=self.clock,
             stale=self.stale,
             random=lambda: 0.0,
             limits=self.limits,
             left=len(self.ledger.states),
             watch=self.seen.append,
-            server="relay.test:25",
         )
 
     def run(self) -> Report:
@@ -316,7 +352,7 @@ def test_an_address_that_cannot_be_written_is_refused_before_it_is_offered() -> 
             raise AddressError(recipient.address, "5.6.7 needs SMTPUTF8")
         return compose(recipient)
 
-    room.compose = careful
+    room.composer.compose = careful
     assert room.run().done == {State.accepted: 2, State.rejected: 1}
     assert room.ledger.results[2].outcome.reply == "5.6.7 needs SMTPUTF8"
     assert 2 not in room.transport.sent
@@ -558,7 +594,7 @@ def test_a_fault_in_composing_is_raised_when_all_in_flight_is_recorded() -> None
             raise KeyError("variant")
         return compose(recipient)
 
-    room.compose = faulty
+    room.composer.compose = faulty
     with pytest.raises(KeyError):
         room.run()
     assert set(room.ledger.count()) == {State.accepted, State.queued}
