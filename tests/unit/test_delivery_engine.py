@@ -51,6 +51,7 @@ class MemoryLedger:
         self.renewals = 0
         self.renew_breaks: Exception | None = None
         self.stolen: set[int] = set()
+        self.leaving: set[int] = set()
         self.gone: set[int] = set()
         self.lease = dt.timedelta(minutes=1)
         self.commit_hook: Callable[[], object] = lambda: None
@@ -82,15 +83,18 @@ class MemoryLedger:
             self.states[number] = result.state
             self.results[number] = result
             self.attempts[number] += result.state is not State.queued
-        offered = set()
+        offered, skipped = set(), set()
         for number in offers:
-            if number not in self.stolen:
+            if number in self.leaving:
+                self.states[number] = State.skipped
+                skipped.add(number)
+            elif number not in self.stolen:
                 assert self.states[number] is State.claimed
                 self.states[number] = State.offered
                 offered.add(number)
         self.groups.append((len(results), len(offers)))
         self.most_offered = max(self.most_offered, sum(s is State.offered for s in self.states.values()))
-        return Offered(frozenset(offered), self.clock.now() + self.lease)
+        return Offered(frozenset(offered), self.clock.now() + self.lease, frozenset(skipped))
 
     def renew(self) -> None:
         self.renewals += 1
@@ -113,6 +117,7 @@ class ScriptedTransport:
         self.answers: dict[int, list[Outcome | Exception | None]] = {}
         self.usual: Callable[[int], Outcome | Exception] = lambda n: Outcome(n, Kind.accepted, 250)
         self.delay: Callable[[], float] = lambda: 0.0
+        self.faulty = 0
         self.under_way: dict[int, tuple[asyncio.TimerHandle, Results]] = {}
 
     @property
@@ -132,9 +137,8 @@ class ScriptedTransport:
             number = message.delivery
             assert self.ledger.states[number] is State.offered, "sent before it was offered"
             self.sent.append(number)
-            if isinstance(script := self.answers.get(number, [None])[:1], list) and script:
-                if isinstance(script[0], RuntimeError):
-                    raise script[0]
+            if number == self.faulty:
+                raise RuntimeError("oops")
             self.under_way[number] = loop.call_later(self.delay(), self._end, number), results
             assert self.flying <= self._capacity
 
@@ -274,6 +278,23 @@ def test_those_who_left_since_the_fan_out_are_counted_as_skipped() -> None:
     room.ledger.gone = {2, 3}
     assert room.run().done == {State.accepted: 3, State.skipped: 2}
     assert sorted(room.transport.sent) == [1, 4, 5]
+
+
+def test_those_who_left_since_the_claim_are_skipped_at_the_offer() -> None:
+    room = Room(8)
+    room.ledger.leaving = {2, 5}
+    report = room.run()
+    assert report == Report({State.accepted: 6, State.skipped: 2})
+    assert sorted(room.transport.sent) == [1, 3, 4, 6, 7, 8]
+    assert room.ledger.renewals == 0
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_slow_composer_works_beside_the_loop(slow: bool) -> None:
+    room = Room(100, slow=slow)
+    assert room.run().done == {State.accepted: 100}
+    assert (threading.get_ident() not in room.composer.threads) == slow
+    assert len(room.composer.threads) == 1
 
 
 def test_progress_is_told_to_the_end() -> None:
@@ -586,8 +607,9 @@ def test_a_process_suspended_between_offer_and_sending_does_not_send() -> None:
 # --- faults of the program ----------------------------------------------------------------------------
 
 
-def test_a_fault_in_composing_is_raised_when_all_in_flight_is_recorded() -> None:
-    room = Room(10)
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_fault_in_composing_is_raised_when_all_in_flight_is_recorded(slow: bool) -> None:
+    room = Room(10, slow=slow)
 
     def faulty(recipient: Recipient) -> Message:
         if recipient.delivery == 5:
@@ -597,12 +619,12 @@ def test_a_fault_in_composing_is_raised_when_all_in_flight_is_recorded() -> None
     room.composer.compose = faulty
     with pytest.raises(KeyError):
         room.run()
-    assert set(room.ledger.count()) == {State.accepted, State.queued}
+    assert set(room.ledger.count()) <= {State.accepted, State.queued}
 
 
 def test_a_fault_in_the_transport_leaves_its_copy_uncertain() -> None:
     room = Room(10)
-    room.transport.answers[3] = [RuntimeError("oops")]
+    room.transport.faulty = 3
     with pytest.raises(RuntimeError):
         room.run()
     assert room.ledger.states[3] is State.uncertain
@@ -620,12 +642,20 @@ KINDS = st.sampled_from(["accepted", "deferred", "rejected", "uncertain", "unsen
     capacity=st.integers(1, 6),
     script=st.dictionaries(st.integers(1, 25), st.lists(KINDS, max_size=4)),
     commits=st.lists(st.booleans(), max_size=12),
+    slow=st.booleans(),
+    leaving=st.sets(st.integers(1, 25)),
 )
 def test_whatever_happens_each_reader_has_one_copy_or_a_reason(
-    count: int, capacity: int, script: dict[int, list[str]], commits: list[bool]
+    count: int,
+    capacity: int,
+    script: dict[int, list[str]],
+    commits: list[bool],
+    slow: bool,
+    leaving: set[int],
 ) -> None:
     """None twice; accepted exactly when it was taken; nothing left offered unless the database is gone."""
-    room = Room(count, capacity=capacity)
+    room = Room(count, capacity=capacity, slow=slow)
+    room.ledger.leaving = leaving
 
     def answer(number: int, kind: str) -> Outcome | Exception:
         if kind == "down":
