@@ -1,4 +1,4 @@
-"""How many copies may start now: limits a second, an hour, a day, for one domain, or against the last edition.
+"""How many copies may start now: limits a second, an hour, a day, for a domain, or against the last edition.
 
 Moments are seconds of any clock that never goes back (`time.monotonic`, or a test's figure); nothing here
 reads one. A limit holds over *every* span of its length, not over clock hours, so that it holds however the
@@ -79,7 +79,7 @@ class Window:
 
 
 class Pace:
-    """Spreads starts evenly: `rate` as a token bucket that holds a fiftieth of a second's worth, at least one."""
+    """Spreads starts evenly: `rate` as a token bucket that holds a fiftieth of a second's worth, or one."""
 
     def __init__(self, rate: Rate) -> None:
         self._each = rate.count / (rate.seconds * _MICRO)
@@ -126,7 +126,7 @@ class Domains:
             return True
         moment = int(now * _MICRO)
         with self._lock:
-            if not all([gate.room(moment) for gate in gates]):
+            if not all(gate.room(moment) for gate in gates):
                 return False
             for gate in gates:
                 gate.put(moment, 1)
@@ -160,7 +160,7 @@ class Throttle:
         self._gates: list[Window | Pace] = [Window(rate) for rate in given]
         self._gates += [Pace(rate) for rate in given if rate.seconds == 1]
         self._shared = shared
-        self.domains = shared.domains if shared is not None else Domains(domains or {})
+        self.domains: Domains = shared.domains if shared is not None else Domains(domains or {})
         self._lock = threading.Lock()
         self._latest = 0
 
