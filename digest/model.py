@@ -463,6 +463,14 @@ class Delivery:
     next_attempt: dt.datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` in any span of `seconds`: 600 an hour is Rate(600, 3600)."""
+
+    count: int
+    seconds: int
+
+
 # --- slots ----------------------------------------------------------------------------------------
 
 
