@@ -101,6 +101,7 @@ class Engine:
         self._fault: BaseException | None = None
         self._beat_due = False
         self._commit_took = 0.0
+        self._taken_at = 0.0
         self._over = False
 
     async def run(self, stop: Stop | None = None) -> Report:
@@ -218,6 +219,7 @@ class Engine:
         if room <= 0 or not len(self._outbox):
             return []
         now = self._loop.time()
+        self._taken_at = now
         allowed = self._throttle.take(now, room)
         chosen: list[tuple[Claimed, Message]] = []
         try:
@@ -225,7 +227,7 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - raised by `run` when all in flight is recorded
             self._fault = error
         if allowed > len(chosen):
-            self._throttle.give_back(allowed - len(chosen))
+            self._throttle.give_back(allowed - len(chosen), now)
         for claimed, error in self._outbox.refused():
             outcome = Outcome(claimed.recipient.delivery, OutcomeKind.rejected, reply=error.reason)
             self._results.append(Result(outcome, State.rejected))
@@ -250,7 +252,7 @@ class Engine:
             self._meter.count(result.state)
         if offered.skipped:
             self._meter.count(State.skipped, len(offered.skipped))
-        self._throttle.give_back(len(offers) - len(offered.deliveries))
+        self._throttle.give_back(len(offers) - len(offered.deliveries), self._taken_at)
         if len(offered.deliveries) + len(offered.skipped) < len(offers):
             self._beat_due = True  # somebody else changed these rows: find out whether we may go on
         self._hand_over([each for each in offers if each[0].recipient.delivery in offered.deliveries],
@@ -263,7 +265,7 @@ class Engine:
             for claimed, _ in offers:
                 outcome = Outcome(claimed.recipient.delivery, OutcomeKind.unsent)
                 self._results.append(Result(outcome, State.queued))
-            self._throttle.give_back(len(offers))
+            self._throttle.give_back(len(offers), self._taken_at)
             return
         for claimed, _ in offers:
             self._flying[claimed.recipient.delivery] = claimed
