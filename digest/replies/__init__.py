@@ -10,8 +10,9 @@ Pure: no clock, no network. An accepted copy asks nothing; a refusal costs some 
 long the server's text is.
 """
 
-from digest.replies.meaning import About, Counts, Meaning, enhanced_status, meaning
+from digest.replies.meaning import Meaning, enhanced_status, meaning
 from digest.replies.rules import RULES, Rule
+from digest.replies.subject import About, Counts
 from digest.replies.waits import wait_asked
 
 __all__ = ["RULES", "About", "Counts", "Meaning", "Rule", "enhanced_status", "meaning", "wait_asked"]

@@ -37,8 +37,8 @@ def enhanced_status(text: str) -> str:
 def meaning(code: int, text: str, enhanced: str = "", at: str = "") -> Meaning:
     """What a refusal (4xx or 5xx) means.
 
-    `enhanced` is read from the text where it is not given; `at` is the command that was refused (`Outcome.at`;
-    a phase before MAIL, such as "connect" or "AUTH", counts as one about us).
+    `enhanced` is read from the text where it is not given. `at` is the command that was refused
+    (`Outcome.at`); one before RCPT, such as "MAIL" or "AUTH", is refused to us.
     """
     plain, inside = words.read(text)
     status = enhanced or words.status_at_start(text)

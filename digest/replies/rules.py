@@ -894,7 +894,7 @@ RULES: tuple[Rule, ...] = (
     ),
     # --- the conversation itself went wrong (RFC 5321 4.2.2): no address can be judged by that ----------
     Rule("conversation went wrong", About.run, hint=TALK, codes=("500", "502", "503")),
-    # --- statuses, where the words told nothing; 5.4.1 is Exchange Online with directory-based blocking -----------------------------------------------------
+    # --- statuses, where the words told nothing (5.4.1: Exchange Online, of mailboxes that do not exist) --
     Rule(
         "no such mailbox",
         About.recipient,
