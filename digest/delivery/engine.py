@@ -20,7 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from digest.delivery.judging import Judge
+from digest.delivery.breaker import Breaker
+from digest.delivery.judging import Judging
 from digest.delivery.ledger import Claimed, Ledger, Result, SendingStopped
 from digest.delivery.outbox import Composer, Outbox
 from digest.delivery.progress import Meter, Progress
@@ -63,6 +64,10 @@ class Limits:
     """No commit waits longer than this for company."""
 
 
+_WORTH_SAYING = 5.0
+"""Seconds of waiting that somebody who looks at a run wants to know the reason of."""
+
+
 class Engine:
     """Sends one edition's queued copies through one transport. Used for one `run`.
 
@@ -81,17 +86,18 @@ class Engine:
         retry: RetryPolicy | None = None,
         limits: Limits | None = None,
         throttle: Throttle | None = None,
+        breaker: Breaker | None = None,
         left: int = 0,
         watch: Callable[[Progress], object] | None = None,
     ) -> None:
         self._ledger, self._transport = ledger, transport
         self._clock, self._limits = clock, limits or Limits()
         self._throttle = throttle or Throttle()
-        self._judge = Judge(
-            clock=clock, stale=stale, random=random, retry=retry or RetryPolicy(),
-            server=transport.server, capacity=transport.capacity,
+        self._judging = Judging(
+            stale=stale, random=random, retry=retry or RetryPolicy(), server=transport.server,
+            capacity=transport.capacity, breaker=breaker,
         )  # fmt: skip
-        self._outbox = Outbox(composer, ahead=2 * transport.capacity)
+        self._outbox = Outbox(composer, ahead=2 * transport.capacity, domains=self._throttle.domains)
         self._left, self._watch = left, watch
         self._flying: dict[int, Claimed] = {}
         self._results: list[Result] = []
@@ -139,13 +145,15 @@ class Engine:
 
     def outcome(self, outcome: Outcome) -> None:
         claimed = self._flying.pop(outcome.delivery)
-        self._results.append(self._judge.result(claimed, outcome))
-        self._problem = self._problem or self._judge.problem
+        wall, now = self._clock.now(), self._loop.time()
+        self._results.append(
+            self._judging.result(claimed, outcome, going=self._problem is None, wall=wall, now=now)
+        )
+        self._problem = self._problem or self._judging.trouble
         self._wake.set()
 
     def unusable(self, error: TransportError) -> None:
         self._problem = self._problem or error
-        self._judge.give_up()
         self._wake.set()
 
     # The loop
@@ -156,7 +164,7 @@ class Engine:
 
     async def _pump(self) -> None:
         while not isinstance(self._problem, StoreError):
-            if self._going and not self._last and len(self._outbox) < self._low:
+            if self._going and not self._last and self._outbox.wants_more(self._low):
                 await self._attempt(self._claim())
                 continue
             if self._beat_due:
@@ -181,13 +189,24 @@ class Engine:
         """Until something lands or is composed, or the throttle lets the next copy go."""
         pause = None
         if self._going and len(self._outbox) and len(self._flying) < self._transport.capacity:
-            pause = self._throttle.wait(self._loop.time()) or None
+            pause, why = self._pause()
+            if why and pause is not None and pause >= _WORTH_SAYING:
+                self._meter.waits(why, pause)
         try:
             async with asyncio.timeout(pause):
                 await self._wake.wait()
         except TimeoutError:
             return
         self._wake.clear()
+
+    def _pause(self) -> tuple[float | None, str]:
+        """Until when nothing may start, though there is room, in seconds; and why, for people."""
+        now = self._loop.time()
+        slow = self._judging.slow.wait(now), self._judging.said
+        limit = self._throttle.wait(now), "the limits in [sending]"
+        domain = self._outbox.wait(now) or 0.0, "the limits of single domains"
+        seconds, why = max(slow, limit, domain)
+        return (seconds, why) if seconds else (None, "")
 
     async def _gather(self) -> None:
         """Waits for company while more than half of what can be in flight is in flight."""
@@ -212,18 +231,19 @@ class Engine:
         self._outbox.add(page.claimed)
         if page.skipped:
             self._meter.count(State.skipped, page.skipped)
+            self._meter.tell()
 
     def _choose(self) -> list[tuple[Claimed, Message]]:
         """The next copies, composed: one that cannot be written is refused here and never offered."""
-        room = self._transport.capacity - len(self._flying)
+        now = self._loop.time()
+        room = self._judging.slow.limit(now) - len(self._flying)
         if room <= 0 or not len(self._outbox):
             return []
-        now = self._loop.time()
         self._taken_at = now
         allowed = self._throttle.take(now, room)
         chosen: list[tuple[Claimed, Message]] = []
         try:
-            chosen = self._outbox.take(allowed, self._composed_more)
+            chosen = self._outbox.take(allowed, now, self._composed_more)
         except Exception as error:  # noqa: BLE001 - raised by `run` when all in flight is recorded
             self._fault = error
         if allowed > len(chosen):
