@@ -219,7 +219,7 @@ class Throttle:
         return self._latest
 
 
-def growth_limit(last_accepted: int, growth: float, floor: int) -> Rate | None:
+def growth_limit(last_accepted: int, growth: float, floor: int = 1000) -> Rate | None:
     """The cap on growth against the last edition, as a limit an hour; None where `growth` is 0 (off).
 
     0.5 lets half as many again as the last edition's accepted copies leave in an hour, and never fewer than
