@@ -8,7 +8,7 @@ import re
 from digest.replies.words import LONGEST
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_UNIT = r"(?:s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?)\b"
+_UNIT = r"(?:s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?)(?![a-z])"
 # What may stand between the word and the figure is limited and holds no figure: each start is looked at for
 # a few characters only, so that the time is linear in the length of the text.
 _WAIT = re.compile(
@@ -16,8 +16,8 @@ _WAIT = re.compile(
     r"[^.;0-9]{0,40}?"
     r"(?:(?P<clock>\d{1,2}:\d{2}:\d{2})(?![\d:])"
     rf"|(?P<number>\d{{1,6}})(?: ?(?:-|to) ?(?P<upto>\d{{1,6}}))? ?-?(?:more )?(?P<unit>{_UNIT})"
-    rf"(?:,? (?:and )?(?P<number2>\d{{1,4}}) ?(?P<unit2>{_UNIT}))?"
-    r"|(?<=pt)(?:(?P<hours>\d{1,3})h)?(?:(?P<minutes>\d{1,5})m)?(?:(?P<seconds>\d{1,6})s)?(?=\W|$))",
+    rf"(?:,? ?(?:and )?(?P<number2>\d{{1,4}}) ?(?P<unit2>{_UNIT}))?"
+    r"|(?<=\bpt)(?=\d)(?:(?P<hours>\d{1,3})h)?(?:(?P<minutes>\d{1,5})m)?(?:(?P<seconds>\d{1,6})s)?(?=\W|$))",
     re.IGNORECASE,
 )
 _BARE = re.compile(
