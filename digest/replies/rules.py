@@ -99,7 +99,7 @@ RULES: tuple[Rule, ...] = (
         words=phrases("""
             dmarc / dkim / spf| / sender policy framework / unauthenticated sender / unauthenticated email /
             unauthenticated mail / sender is unauthenticated / sender is not authenticated /
-            not pass .. authentication check
+            not pass .. authentication check / spoof
         """),
     ),
     # Gmail X.7.28; Yahoo's TSS; Outlook's "rate limited due to IP reputation".
@@ -119,7 +119,7 @@ RULES: tuple[Rule, ...] = (
         "signing in failed",
         About.run,
         hint=SIGN_IN,
-        codes=("530", "534", "535", "538", "432"),
+        codes=("530", "534", "535", "538"),
     ),
     Rule(
         "signing in failed",
@@ -128,10 +128,10 @@ RULES: tuple[Rule, ...] = (
         statuses=_both("7.8", "7.11", "7.12", "7.57"),
         words=phrases("""
             authentication required / authentication is required / authentication fail /
-            temporary authentication fail / authentication credentials invalid / authentication unsuccessful /
-            requires authentication / must issue a starttls / must authenticate / must be authenticated /
-            not authenticated / username and password not accepted / client was not authenticated /
-            starttls is required
+            temporary authentication fail / authentication credentials invalid /
+            authentication unsuccessful / requires authentication / must issue a starttls /
+            must authenticate / must be authenticated / not authenticated /
+            username and password not accepted / client was not authenticated / starttls is required
         """),
     ),
     # --- quotas: a full mailbox speaks of one too, and has to be recognised before ours ----------------
@@ -142,8 +142,8 @@ RULES: tuple[Rule, ...] = (
         Counts.soft,
         words=phrases("""
             user .. receiving mail / account .. receiving mail / recipient .. receiving mail /
-            receiving mail at a rate / receiving mail too / recipient thread limit / recipient .. rate limit /
-            recipient .. has exceeded .. limit / recipient has exceeded
+            receiving mail at a rate / receiving mail too / receiving email / recipient thread limit /
+            recipient .. rate limit / recipient .. has exceeded .. limit / recipient has exceeded
         """),
     ),
     Rule(
@@ -185,14 +185,14 @@ RULES: tuple[Rule, ...] = (
         words=phrases("""
             throttled / throttling / daily .. quota / daily .. limit / hourly .. quota / hourly .. limit /
             monthly .. quota / monthly .. limit / sending .. quota / sending .. limit / sender .. quota /
-            quota of the sender / quota of your / sender .. limit / message quota / message rate limit /
-            message limit .. exceed / message limit .. reach / account .. limit .. exceed /
-            account .. limit .. reach / account .. quota .. exceed / exceed .. account .. limit /
-            exceed .. sending rate / exceed .. messages per / exceed .. maximum credits /
-            maximum credits exceeded / rate limit exceeded / rate .. exceeded / sending rate /
-            too many messages / too many emails / too many mails / too much mail / submission quota /
-            outgoing .. limit / outbound .. limit / account is paused / account paused /
-            account .. is not allowed to send / account .. disabled from sending /
+            quota of the sender / quota of your / sender .. limit / message quota / rate limit /
+            relay limit / you have exceeded / exceeded your / message limit .. exceed /
+            message limit .. reach / account .. limit .. exceed / account .. limit .. reach /
+            account .. quota .. exceed / exceed .. account .. limit / exceed .. sending rate /
+            exceed .. messages per / exceed .. maximum credits / maximum credits exceeded /
+            rate .. exceeded / sending rate / too many messages / too many emails / too many mails /
+            too much mail / submission quota / outgoing .. limit / outbound .. limit / account is paused /
+            account paused / account .. is not allowed to send / account .. disabled from sending /
             account has been suspended contact / account suspended contact / account .. probation /
             account .. not verified / sending paused / sending is paused / sending has been paused /
             sending suspended / sending has been suspended / sending is suspended / sending disabled /
@@ -239,13 +239,14 @@ RULES: tuple[Rule, ...] = (
             sender is rejected / sender not / sender is not allowed / sender verify fail /
             sender verification / sender denied / sender domain / sender s domain / sender email address /
             invalid sender / senders not allowed / bad sender / unable to verify sender /
-            email address is not verified / domain is not verified / sendas / send as denied /
-            client does not have permissions / not allowed to send as / not allowed to send from /
-            not permitted to send / not authorized to send / not authorised to send /
-            not allowed to send mail / mail from .. not verified / mail from .. not allowed /
-            mail from .. rejected / from address does not match / return path .. domain / domain of sender /
-            from header / from field / null sender / envelope from / envelope sender / your domain /
-            sending domain does / from domain / mail from domain
+            email address is not verified / domain is not verified / sendas /
+            domain .. is not allowed to send / send as denied / client does not have permissions /
+            not allowed to send as / not allowed to send from / not permitted to send /
+            not authorized to send / not authorised to send / not allowed to send mail /
+            mail from .. not verified / mail from .. not allowed / mail from .. rejected /
+            from address does not match / return path .. domain / domain of sender / from header /
+            from field / null sender / envelope from / envelope sender / your domain / sending domain does /
+            from domain / mail from domain
         """),
     ),
     # Postfix and Exim look hosts up: "Helo command rejected: Host not found" is not about the recipient's.
@@ -257,7 +258,8 @@ RULES: tuple[Rule, ...] = (
         words=phrases("""
             helo / ehlo / client host / your host / reverse hostname / reverse dns / reverse lookup / rdns /
             ptr record / ptr resource / no ptr / from your server / from your ip / from your network /
-            your ip / your mail server / ipcheck
+            your ip / your mail server / ipcheck / ip not in / not allowed to connect / your access /
+            too many invalid / too many unknown / excessive
         """),
     ),
     # --- lists of links are about the message, before lists of machines ------------------------------
@@ -275,13 +277,14 @@ RULES: tuple[Rule, ...] = (
         "refused by its reader",
         About.recipient,
         words=phrases("""
-            recipient preferences / recipient has blocked / blocked by recipient / blocked by the recipient /
-            recipient blocked / recipient rejects mail from / recipient does not accept mail from /
-            recipient not accepting mail from / user has blocked / blocked by user / challenge response /
-            recipient .. whitelist / recipientrestricted / resolver.rst / not accept mail from this sender /
-            not accepting mail from this sender / not allowed to send to / only accepts mail from /
-            only accepts messages from / only accept messages from / members only / restricted recipient /
-            delivery not authorized / delivery is not authorized / not authorized to deliver
+            recipient preferences / recipient has blocked / blocked by recipient /
+            blocked by the recipient / recipient blocked / recipient rejects mail from /
+            recipient does not accept mail from / recipient not accepting mail from / user has blocked /
+            blocked by user / challenge response / recipient .. whitelist / recipientrestricted /
+            resolver.rst / not accept mail from this sender / not accepting mail from this sender /
+            not allowed to send to / only accepts mail from / only accepts messages from /
+            only accept messages from / members only / restricted recipient / delivery not authorized /
+            delivery is not authorized / not authorized to deliver
         """),
     ),
     # --- the mailbox, where the words leave no doubt ----------------------------------------------------
@@ -300,9 +303,9 @@ RULES: tuple[Rule, ...] = (
             account .. not active / account .. expired / address .. disabled / disabled recipient /
             recipient .. disabled / recipient .. suspended / recipient .. inactive / recipient .. locked /
             inactive recipient / user .. disabled / user .. suspended / user .. inactive /
-            user .. is not active / user .. locked / user .. deactivated / inactive user / inactive account /
-            inactive mailbox / not accepting messages / is on hold / disabled mailbox / mailbox currently /
-            mailbox not activated / account closed
+            user .. is not active / user .. locked / user .. deactivated / inactive user /
+            inactive account / inactive mailbox / not accepting messages / is on hold / disabled mailbox /
+            mailbox currently / mailbox not activated / account closed
         """),
     ),
     Rule(
@@ -312,9 +315,8 @@ RULES: tuple[Rule, ...] = (
         statuses=_both("1.6"),
         words=phrases("""
             recipient no longer / user no longer / user has moved / has moved to / address no longer /
-            no longer valid / no longer exist / no longer in use /
-            no longer on this server / no longer on server / no longer work /
-            no longer active / address has changed / user not local
+            no longer valid / no longer exist / no longer in use / no longer on this server /
+            no longer on server / no longer work / no longer active / address has changed / user not local
         """),
     ),
     Rule(
@@ -324,14 +326,14 @@ RULES: tuple[Rule, ...] = (
         statuses=_both("1.2", "4.310"),
         words=phrases("""
             host unknown / unknown host / host not found / host name not found /
-            host or domain name not found / domain name not found / domain not found / domain does not exist /
-            domain doesn t exist / domain is not valid / domain invalid / no such domain / no such host /
-            unknown domain / unknown mail domain / invalid domain / bad destination .. host /
-            bad destination .. system / non existent host / nonexistent domain / non existent domain /
-            nxdomain / null mx / nullmx / any host named / find the recipient domain /
-            domain .. not receive mail / domain .. not receive email /
-            domain .. not accept mail / domain .. not accept email / domain .. doesn t receive /
-            domain .. doesn t accept / unrouteable mail domain
+            host or domain name not found / domain name not found / domain not found /
+            domain does not exist / domain doesn t exist / domain is not valid / domain invalid /
+            no such domain / no such host / unknown domain / unknown mail domain / invalid domain /
+            bad destination .. host / bad destination .. system / non existent host / nonexistent domain /
+            non existent domain / nxdomain / null mx / nullmx / any host named / find the recipient domain /
+            domain .. not receive mail / domain .. not receive email / domain .. not accept mail /
+            domain .. not accept email / domain .. doesn t receive / domain .. doesn t accept /
+            unrouteable mail domain
         """),
     ),
     Rule("no such domain", About.recipient, Counts.hard, codes=("521", "556")),
@@ -341,11 +343,12 @@ RULES: tuple[Rule, ...] = (
         hard_in_5xx=True,
         words=phrases("""
             user unknown / unknown user / unknown recipient / recipient unknown / unknown mailbox /
-            mailbox unknown / unknown local / unknown email / address unknown /
-            account unknown / unknown account / user not found / user not exist / user not known /
-            recipient not found / recipient .. not found / recipientnotfound / recipnotfound /
-            mailbox not found / mailbox .. not found / address not found / account not found / no such user /
+            mailbox unknown / unknown local / unknown email / address unknown / account unknown /
+            unknown account / user not found / user not exist / user not known / recipient not found /
+            recipient .. not found / recipientnotfound / recipnotfound / mailbox not found /
+            mailbox .. not found / address not found / account not found / no such user /
             no such recipient / no such mailbox / no such address / no such account / no such local /
+            no such mail / addressee unknown / unknown or illegal / unknown virtual / userid unknown /
             no such person / no such email / no such name / no mailbox / no user / no account /
             not a valid recipient / not a valid mailbox / not a valid user / not a valid address /
             not a known user / not a user / not our customer / not known here / not listed in .. directory /
@@ -353,15 +356,15 @@ RULES: tuple[Rule, ...] = (
             recipient invalid / recipient address invalid / recipient is invalid / recipient is not valid /
             recipient not valid / recipient does not exist / recipient doesn t exist /
             recipient .. does not exist / mailbox does not exist / mailbox doesn t exist /
-            mailbox .. does not exist / mailbox .. doesn t exist / user does not exist / user doesn t exist /
-            user .. does not exist / user .. doesn t exist / user doesn t have / user .. doesn t have a /
-            user does not have / address does not exist / address doesn t exist / address .. does not exist /
-            address .. doesn t exist / account does not exist / account doesn t exist /
-            account that you tried to reach does not exist / account .. does not exist /
-            account .. doesn t exist / does not exist here / unrouteable address / unroutable address /
-            undeliverable address / bad destination mailbox / address lookup fail / cannot find .. user /
-            doesn t handle mail for that user / can t find .. mailbox / discontinued / deactivated /
-            nosuchuser
+            mailbox .. does not exist / mailbox .. doesn t exist / user does not exist /
+            user doesn t exist / user .. does not exist / user .. doesn t exist / user doesn t have /
+            user .. doesn t have a / user does not have / address does not exist / address doesn t exist /
+            address .. does not exist / address .. doesn t exist / account does not exist /
+            account doesn t exist / account that you tried to reach does not exist /
+            account .. does not exist / account .. doesn t exist / does not exist here /
+            unrouteable address / unroutable address / undeliverable address / bad destination mailbox /
+            address lookup fail / cannot find .. user / doesn t handle mail for that user /
+            can t find .. mailbox / discontinued / deactivated / nosuchuser
         """),
     ),
     # Exchange Online with directory-based blocking says so of mailboxes that do not exist.
@@ -383,10 +386,10 @@ RULES: tuple[Rule, ...] = (
             block list / blacklist / black list / blocked using / blocked by .. list / reputation /
             senderscore / sender score / client host / host .. blocked / connection .. refused .. policy /
             connections not accepted / not accepting connections / connection frequency /
-            ip address .. block / ip address .. reject / ip address .. listed / ip .. blocked / ip .. banned /
-            ip .. not allowed / ip .. blacklist / ip frequency / ip name lookup / ip lookup / blocked ip /
-            banned sending / sending ip / connecting ip / sending mta / sending server / your ip /
-            your server / your mail server / your host / your network / part of their network /
+            ip address .. block / ip address .. reject / ip address .. listed / ip .. blocked /
+            ip .. banned / ip .. not allowed / ip .. blacklist / ip frequency / ip name lookup / ip lookup /
+            blocked ip / banned sending / sending ip / connecting ip / sending mta / sending server /
+            your ip / your server / your mail server / your host / your network / part of their network /
             messages from .. weren t sent / source ip / reverse dns / reverse lookup / reverse hostname /
             ptr record / ptr resource / no ptr / rdns / your hostname / your reverse / dynamic ip / helo /
             ehlo / cloudmark / listed at / listed in / listed on / listed by / is listed / no smtp service
@@ -401,9 +404,9 @@ RULES: tuple[Rule, ...] = (
             spam / unsolicited / junk / ube| / bulk mail / bulk email / suspicious / message content /
             content reject / content filter / content .. policy / content .. not accepted /
             message .. content .. unacceptable / banned content / blocked by .. filter / filtered /
-            message looks like / message blocked / security polic / header error / duplicate header /
-            multiple addresses in / not rfc compliant / rfc 5322 / rfc 2822 / rfc 5321 / bare lf /
-            bare newline
+            message looks like / because its content / security issue / message blocked / security polic /
+            header error / duplicate header / multiple addresses in / not rfc compliant / rfc 5322 /
+            rfc 2822 / rfc 5321 / bare lf / bare newline
         """),
     ),
     Rule(

@@ -18,6 +18,7 @@ _START = 4
 
 _STATUS = re.compile(r"(?<![\w.])(?:[245]\d\d[ -])?([245]\.\d{1,3}\.\d{1,3})(?!\w|\.\d)")
 _AT_START = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
+_ADDRESS_END = re.compile("[>:;,)]")
 _NOT_WORDS = re.compile(r"[^a-z0-9.]+")
 
 Phrase = tuple[str, ...]
@@ -36,12 +37,23 @@ def phrases(text: str) -> tuple[Phrase, ...]:
 def read(text: str) -> tuple[str, tuple[str, ...]]:
     """The words of a reply, small, each between spaces; and the RFC 3463 statuses that stand in it.
 
-    Codes and statuses are taken out: a relay that quotes another server repeats them in mid-sentence.
+    Codes and statuses are taken out: a relay that quotes another server repeats them in mid-sentence. So are
+    mail addresses: <spam@example.org> is no word about spam.
     """
     text = text[:LONGEST]
+    if "@" in text:
+        text = " ".join(_without_address(word) for word in text.split())
     statuses = tuple(_STATUS.findall(text))
     plain = _NOT_WORDS.sub(" ", _STATUS.sub(" ", text).lower())
     return f" {plain} ".replace(". ", " ").replace("  ", " "), statuses
+
+
+def _without_address(word: str) -> str:
+    _, at, rest = word.partition("@")
+    if not at:
+        return word
+    end = _ADDRESS_END.search(rest)
+    return rest[end.start() :] if end else ""
 
 
 class Index:

@@ -27,6 +27,8 @@ RCPT 554 delivery error: dd This user doesn't have a mail.example account       
 RCPT 550 Requested action not taken: mailbox unavailable                                       | recipient hard no such mailbox
 RCPT 553 sorry, no mailbox here by that name (#5.1.1)                                          | recipient hard no such mailbox
 RCPT 501 5.1.3 Bad recipient address syntax                                                    | recipient hard no such mailbox
+RCPT 550 5.1.1 <spam.virus@dkim.example>: User unknown                                         | recipient hard no such mailbox
+RCPT 550 Addressee unknown                                                                     | recipient hard no such mailbox
 RCPT 550 5.1.1 nope                                                                            | recipient hard no such mailbox
 RCPT 550 5.1.6 recipient no longer on this server                                              | recipient hard address moved
 RCPT 551 User not local; please try <other@example.net>                                        | recipient hard address moved
@@ -50,6 +52,7 @@ text 552 Requested mail action aborted: exceeded storage allocation             
 RCPT 550 5.2.1 The email account that you tried to reach is disabled                           | recipient soft mailbox disabled
 RCPT 554 30 Sorry, cannot be delivered. This mailbox is disabled (554.30)                      | recipient soft mailbox disabled
 RCPT 450 4.2.1 The user you are trying to contact is receiving mail too quickly                | recipient soft mailbox takes no more now
+RCPT 450 4.2.1 The person is receiving email at a rate that lets no more through               | recipient soft mailbox takes no more now
 RCPT 450 4.2.0 <jo@example.org>: Recipient address rejected: Greylisted, see the help page     | recipient soft greylisted
 RCPT 451 4.7.1 Greylisting in action, please come back in 00:04:59                             | recipient soft greylisted
 RCPT 451 4.3.0 Temporary lookup failure                                                        | recipient soft out of reach
@@ -99,6 +102,7 @@ text 454 Throttling failure: Maximum sending rate exceeded.                     
 text 454 Throttling failure: Daily message quota exceeded.                                     | run nothing our limit reached
 RCPT 452 4.7.1 The quota of the sender is used up                                              | run nothing our limit reached
 RCPT 550 sender has exceeded the hourly limit                                                  | run nothing our limit reached
+RCPT 450 4.2.1 Peak relay limit exceeded for this customer                                     | run nothing our limit reached
 MAIL 421 account has been suspended, contact support                                           | run nothing our limit reached
 text 452 4.3.1 Insufficient system storage                                                     | run soft relay out of room
 text 451 4.3.0 Error: queue file write error                                                   | run soft relay out of room
@@ -114,6 +118,7 @@ MAIL 451 later                                                                  
 # The sender's domain and the sending machine.
 text 550 5.7.26 Unauthenticated email is not accepted due to the domain's DMARC policy         | run nothing sender not authenticated
 text 550 5.7.1 SPF check failed: not a permitted sender                                        | run nothing sender not authenticated
+text 550 Rejected by header based anti-spoofing policy                                         | run nothing sender not authenticated
 text 554 5.7.20 DKIM signature did not verify                                                  | run nothing sender not authenticated
 RCPT 550 5.7.1 Service unavailable; client [192.0.2.7] blocked using zen.spamhaus.org          | run nothing sending machine refused
 RCPT 554 5.7.1 blocked using spamhaus                                                          | run nothing sending machine refused
@@ -122,6 +127,8 @@ RCPT 450 4.7.1 <our.host.example>: Helo command rejected: Host not found        
 RCPT 550 we no longer accept mail from your server                                             | run nothing sending machine refused
 RCPT 550 your domain does not exist                                                            | run nothing sender refused
 text 554 5.1.0 - Unknown address error 550-'5.7.1 blocked, listed by dnsbl.example.net'        | run nothing sending machine refused
+RCPT 550 Too many invalid recipients from this host                                            | run nothing sending machine refused
+RCPT 554 5.7.1 You are not allowed to connect                                                  | run nothing sending machine refused
 RCPT 550-5.7.1 very low reputation of the sending domain                                       | run nothing sending machine refused
 RCPT 554 poor reputation, see senderscore                                                      | run nothing sending machine refused
 RCPT 450 4.7.25 Client host rejected: cannot find your reverse hostname                        | run nothing sending machine refused
@@ -199,6 +206,9 @@ def test_every_rule_but_the_last_two_has_a_name_and_is_reached_by_the_table() ->
         ("mailbox .. full", "full mailbox", False),
         ("no longer .. here", "no longer\r\n550-5.1.1 lives here", True),
         ("doesn t exist", "doesn't exist", True),
+        ("spam", "<spam@spam.example>: no", False),
+        ("blocked", "(jo@example.org:blocked)", True),
+        ("no", "no@example.org", False),
     ],
 )
 def test_a_phrase_stands_in_a_text(phrase: str, text: str, stands: bool) -> None:
