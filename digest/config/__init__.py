@@ -1,8 +1,8 @@
 """config.toml and DIGEST_* variables, read into frozen settings; unknown keys are refused.
 
-`settings` says what may stand there, in the kinds of `values` (`durations` and `moments` read the two small
-languages); `loading` reads the file (`lines` knows where each key stands), puts the `environment` over it,
-and tells `problems`; `schema` lists the keys, from which `example` writes the commented file.
+`settings` says what may stand there, in the kinds of `values` (`durations`, `moments` and `rates` read the
+small languages); `loading` reads the file (`lines` knows where each key stands), puts the `environment` over
+it, and tells `problems`; `schema` lists the keys, from which `example` writes the commented file.
 """
 
 from digest.config.loading import Loaded, load, read
@@ -12,6 +12,7 @@ from digest.config.settings import (
     Database,
     Keys,
     Newsletter,
+    Sending,
     Settings,
     Site,
     Smtp,
@@ -27,6 +28,7 @@ __all__ = [
     "Keys",
     "Loaded",
     "Newsletter",
+    "Sending",
     "Settings",
     "Site",
     "Smtp",

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from digest.config.moments import parse_moment
+from digest.config.rates import parse_domain_rate
 from digest.config.values import (
     CONTROL,
     Address,
@@ -24,6 +25,7 @@ from digest.config.values import (
     Colour,
     DatabaseAddress,
     Domain,
+    DomainRate,
     Duration,
     File,
     Language,
@@ -35,7 +37,7 @@ from digest.config.values import (
     Zone,
     wrong,
 )
-from digest.model import Order
+from digest.model import Order, Rate
 
 _LINES_ALLOWED = ("postal_address",)
 
@@ -141,6 +143,60 @@ class Smtp(_Section):
             return ipaddress.ip_address(self.host.strip("[]")).is_loopback
         except ValueError:
             return False
+
+
+class Sending(_Section):
+    """How fast mail leaves, and when it stops by itself. The relay's provider says what it allows."""
+
+    per_second: Annotated[int, Field(ge=0)] = Field(
+        0, description="At most so many copies a second, spread evenly; 0: no limit."
+    )
+    per_hour: Annotated[int, Field(ge=0)] = Field(
+        0, description="At most so many within any hour, over all newsletters; 0: no limit."
+    )
+    per_day: Annotated[int, Field(ge=0)] = Field(
+        0, description="At most so many within any 24 hours; 0: no limit."
+    )
+    domains: tuple[DomainRate, ...] = Field(
+        (),
+        description="Rates for readers of single domains, spread evenly, such as "
+        '["gmail.com 600/h"]; the others do not wait for them.',
+        examples=["gmail.com 600/h"],
+    )
+    retry_first: Annotated[Duration, Field(ge=dt.timedelta(minutes=1))] = Field(
+        dt.timedelta(minutes=30),
+        description="After so long a copy that was put off is tried again, where the server names no time "
+        "(RFC 5321 4.5.4.1: 30 minutes); each further wait is twice as long.",
+    )
+    retry_longest: Annotated[Duration, Field(ge=dt.timedelta(minutes=1))] = Field(
+        dt.timedelta(hours=6), description="The longest of these waits."
+    )
+    hard_bounce_limit: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.05,
+        description="When more than this share of the addresses does not exist, an edition pauses "
+        "(judged from 200 copies on, by Wilson's bound); 0: never.",
+    )
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.retry_longest < self.retry_first:
+            wrong("shorter than retry_first", key="retry_longest", allowed="at least retry_first")
+        names = [parse_domain_rate(each)[0] for each in self.domains]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            wrong(f"two rates for {twice[0]}", key="domains", allowed="one rate for each domain")
+        return self
+
+    @property
+    def rates(self) -> tuple[Rate, ...]:
+        """The limits that are set."""
+        counts = ((self.per_second, 1), (self.per_hour, 3600), (self.per_day, 86400))
+        return tuple(Rate(count, seconds) for count, seconds in counts if count)
+
+    @property
+    def domain_rates(self) -> dict[str, Rate]:
+        """By domain, in small letters and A-labels."""
+        return dict(parse_domain_rate(each) for each in self.domains)
 
 
 class Site(_Section):
@@ -270,6 +326,19 @@ class Newsletter(_Section):
         description="Copies of which nobody can know whether "
         'they arrived: "hold" lists them, "resend" sends them once more.',
     )
+    growth: Annotated[float, Field(ge=0, le=100)] = Field(
+        0.0,
+        description="By how much an edition may be larger than the last one within an hour: 0.5 is half as "
+        "many again, and 1,000 always leave; the rest follows over the next hours. 0: no limit.",
+    )
+    canary: tuple[Address, ...] = Field(
+        (),
+        description="Subscribers who get their copy first, to look whether it is right.",
+        examples=["editor@example.org"],
+    )
+    canary_wait: Annotated[Duration, Field(ge=dt.timedelta(0))] = Field(
+        dt.timedelta(minutes=10), description="How long all others wait after that."
+    )
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -309,6 +378,7 @@ class Settings(_Section):
     root: Path = Field(Path(), exclude=True, description="The folder of config.toml; not a key of it.")
     database: Database = Field(Database(), description=Database.__doc__)
     smtp: Smtp = Field(Smtp(), description=Smtp.__doc__)
+    sending: Sending = Field(Sending(), description=Sending.__doc__)
     site: Site = Field(Site(), description=Site.__doc__)
     keys: Keys = Field(Keys(), description=Keys.__doc__)
     alerts: Alerts = Field(Alerts(), description=Alerts.__doc__)

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from digest.config import durations, moments
+from digest.config import durations, moments, rates
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,17 @@ def _duration(value: Any) -> Any:
     return value
 
 
+def _domain_rate(value: str) -> str:
+    problem = _domain_problem(value.strip().partition(" ")[0])
+    if problem:
+        wrong(problem)
+    try:
+        rates.parse_domain_rate(value)
+    except ValueError:
+        wrong("this is not a domain and a rate")
+    return value
+
+
 def _file(value: Any) -> Any:
     if isinstance(value, str) and not value.strip():
         wrong("this is empty; leave the key out instead")
@@ -188,6 +199,7 @@ Place = Annotated[str, AfterValidator(_place), Allowed(f"{_WEB}, or a file")]
 Zone = Annotated[str, AfterValidator(_zone), Allowed("a time zone such as Europe/London")]
 Moment = Annotated[str, AfterValidator(_moment), Allowed(moments.ALLOWED)]
 Duration = Annotated[dt.timedelta, BeforeValidator(_duration), Allowed(durations.ALLOWED)]
+DomainRate = Annotated[str, AfterValidator(_domain_rate), Allowed(rates.ALLOWED)]
 File = Annotated[Path, BeforeValidator(_file), Allowed("a path, from the folder of config.toml")]
 Listen = Annotated[str, AfterValidator(_listen), Allowed("host:port, such as 127.0.0.1:8765")]
 DatabaseAddress = Annotated[

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+from digest.replies import Counts, meaning
 
 _SIGMA = 1.959964
 """Standard deviations of a two-sided interval of 95 %."""
@@ -25,6 +27,15 @@ def wilson_lower(found: int, of: int) -> float:
     return max((share + square / (2 * of) - spread) / (1 + square / of), 0.0)
 
 
+def hard_reasons(refusals: Iterable[tuple[int, str, str]]) -> Counter[str]:
+    """The hard bounces among refused copies, by reason, for a run that goes on with an edition.
+
+    `refusals` are (code, enhanced status, text) of the rows that the ledger calls rejected.
+    """
+    said = (meaning(code, text, enhanced) for code, enhanced, text in refusals)
+    return Counter(each.reason for each in said if each.counts is Counts.hard)
+
+
 class Breaker:
     """Counts copies that were answered for good. `limit` is a share, 0.05 for 5 %; 0 switches it off."""
 
@@ -36,7 +47,7 @@ class Breaker:
         taken: int = 0,
         hard: Mapping[str, int] | None = None,
     ) -> None:
-        """`taken` and `hard` (by reason) are those of earlier runs of the edition, from the ledger."""
+        """`taken` and `hard` (of `hard_reasons`) are those of earlier runs of the edition."""
         self.limit, self._at_least = limit, at_least
         self.taken = taken
         self.reasons = Counter(hard or {})

@@ -64,15 +64,13 @@ class Window:
                 return
 
     def wait(self, now: int) -> int:
-        """Microseconds until one more may start."""
-        too_many = self._total - self._most + 1
-        for _, last, count in self._groups:
-            if too_many <= 0:
-                break
+        """Microseconds until one more may start, when there is no room."""
+        too_many, last = self._total - self._most + 1, now - self._length
+        for _, last, count in self._groups:  # noqa: B007 - used after the loop
             too_many -= count
             if too_many <= 0:
-                return max(last + self._length - now, 0)
-        return 0
+                break
+        return max(last + self._length - now, 0)
 
     def groups(self) -> int:
         return len(self._groups)
@@ -219,7 +217,7 @@ class Throttle:
         return self._latest
 
 
-def growth_limit(last_accepted: int, growth: float, floor: int) -> Rate | None:
+def growth_limit(last_accepted: int, growth: float, floor: int = 1000) -> Rate | None:
     """The cap on growth against the last edition, as a limit an hour; None where `growth` is 0 (off).
 
     0.5 lets half as many again as the last edition's accepted copies leave in an hour, and never fewer than

@@ -43,7 +43,7 @@ def meaning(code: int, text: str, enhanced: str = "", at: str = "") -> Meaning:
     plain, inside = words.read(text)
     status = enhanced or words.status_at_start(text)
     statuses = (status, *inside) if status else inside
-    rule = next(each for each in rules.RULES if each.fits(str(code), statuses, plain, at))
+    rule = rules.first_fitting(code, statuses, plain, at)
     wait = wait_asked(text)
     reason = rule.reason or (f"refused with {code}" if code else "refused")
     if rule.about is About.recipient and at not in ("RCPT", "DATA", "text", ""):

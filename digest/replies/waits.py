@@ -8,7 +8,7 @@ import re
 from digest.replies.words import LONGEST
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_UNIT = r"(?:s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?)\b"
+_UNIT = r"(?:s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?)(?![a-z])"
 # What may stand between the word and the figure is limited and holds no figure: each start is looked at for
 # a few characters only, so that the time is linear in the length of the text.
 _WAIT = re.compile(
@@ -16,8 +16,7 @@ _WAIT = re.compile(
     r"[^.;0-9]{0,40}?"
     r"(?:(?P<clock>\d{1,2}:\d{2}:\d{2})(?![\d:])"
     rf"|(?P<number>\d{{1,6}})(?: ?(?:-|to) ?(?P<upto>\d{{1,6}}))? ?-?(?:more )?(?P<unit>{_UNIT})"
-    rf"(?:,? (?:and )?(?P<number2>\d{{1,4}}) ?(?P<unit2>{_UNIT}))?"
-    r"|(?<=pt)(?:(?P<hours>\d{1,3})h)?(?:(?P<minutes>\d{1,5})m)?(?:(?P<seconds>\d{1,6})s)?(?=\W|$))",
+    rf"(?:,? ?(?:and )?(?P<number2>\d{{1,4}}) ?(?P<unit2>{_UNIT}))?)",
     re.IGNORECASE,
 )
 _BARE = re.compile(
@@ -41,12 +40,8 @@ def wait_asked(text: str) -> dt.timedelta | None:
     elif match["clock"]:
         hours, minutes, rest = (int(part) for part in match["clock"].split(":"))
         seconds = hours * 3600 + minutes * 60 + rest
-    elif match["number"]:
+    else:
         seconds = max(int(match["number"]), int(match["upto"] or 0)) * _UNITS[match["unit"][0].lower()]
         if match["number2"]:
             seconds += int(match["number2"]) * _UNITS[match["unit2"][0].lower()]
-    else:
-        seconds = sum(
-            int(match[name] or 0) * unit for name, unit in (("hours", 3600), ("minutes", 60), ("seconds", 1))
-        )
     return min(dt.timedelta(seconds=seconds), _LONGEST_WAIT) if seconds else None

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.delivery import Claimed, RetryPolicy
-from digest.delivery.breaker import Breaker, wilson_lower
+from digest.delivery.breaker import Breaker, hard_reasons, wilson_lower
 from digest.delivery.health import Health, SlowStart, Verdict
 from digest.delivery.judge import about, judge, meaning_of
 from digest.model import DeliveryState, Outcome, OutcomeKind, Recipient
@@ -255,6 +255,13 @@ def test_a_list_with_two_in_a_hundred_bad_never_trips_it() -> None:
         for _ in range(5000):
             breaker.bounced("x") if luck.random() < 0.02 else breaker.accepted()
             assert not breaker.tripped
+
+
+def test_a_run_that_goes_on_knows_the_hard_bounces_of_the_last_one() -> None:
+    refused = [(*NO_USER, ""), (550, "5.1.2 domain not found", ""), (550, "no", "5.1.1"), (*SPAM, "")]
+    reasons = hard_reasons((code, enhanced, text) for code, text, enhanced in refused)
+    assert reasons == {"no such mailbox": 2, "no such domain": 1}
+    assert Breaker(taken=197, hard=reasons).attempts == 200
 
 
 def test_a_limit_of_none_switches_it_off() -> None:

@@ -110,6 +110,20 @@ def test_a_copy_that_did_not_start_is_the_next_and_costs_its_domain_nothing() ->
     assert queue.pop(NOW + 1) == row
 
 
+def test_two_editions_share_the_rate_of_a_domain() -> None:
+    """The one that finds the rate used up by the other waits once more."""
+    domains = Domains({"g": Rate(1, 1)})
+    first, second = Interleave(domains), Interleave(domains)
+    for queue in (first, second):
+        queue.add(rows("g", "g"))
+    assert first.pop(NOW)
+    assert second.pop(NOW) is None
+    assert first.pop(NOW + 1.01)
+    assert second.pop(NOW + 1.01) is None
+    assert second.wait(NOW + 1.01) == pytest.approx(1.0, abs=1e-4)
+    assert second.pop(NOW + 2.02)
+
+
 @given(
     st.lists(st.lists(st.sampled_from("ggghab"), max_size=20), max_size=6),
     st.integers(1, 5),
