@@ -218,7 +218,7 @@ class Engine:
             self._record(Result(Outcome(delivery, OutcomeKind.unsent), State.queued))
             return
         try:
-            outcome = await self._transport.send(message)
+            outcome = await self._hand_over(message)
         except TransportError as error:
             self._problem = self._problem or error
             outcome = Outcome(delivery, OutcomeKind.unsent)
@@ -228,6 +228,14 @@ class Engine:
             self._fault = error
             outcome = Outcome(delivery, OutcomeKind.uncertain, reply=f"fault in the program: {error}")
         self._record(self._judge(claimed, outcome))
+
+    async def _hand_over(self, message: Message) -> Outcome:
+        waiting = _Waiting(asyncio.get_running_loop().create_future())
+        self._transport.send([message], waiting)
+        outcome = await asyncio.shield(waiting.ended)
+        if waiting.error is not None and outcome.kind is OutcomeKind.unsent:
+            raise waiting.error
+        return outcome
 
     def _judge(self, claimed: Claimed, outcome: Outcome) -> Result:
         """What the outcome makes of the row, and of the run."""
@@ -243,11 +251,14 @@ class Engine:
         if closing or (outcome.kind is OutcomeKind.unsent and meaning.about is not replies.About.run):
             return self._judge_unsent(claimed, outcome, meaning.wait)
         self._broken_in_a_row = 0
-        if meaning.about is replies.About.run:
+        if meaning.about is replies.About.run and not (outcome.at == "MAIL" and outcome.code >= 500):
             self._refused_in_a_row += 1
             if self._refused_in_a_row >= _REFUSED_IN_A_ROW:
                 self._pause(f"message to {claimed.recipient.address}", _said(outcome), outcome, meaning.hint)
             return self._again(claimed, outcome, meaning.wait)
+        if outcome.kind is OutcomeKind.rejected and outcome.at == "MAIL":
+            self._pause("MAIL FROM", f"the sender is refused: {_said(outcome)}", outcome, meaning.hint)
+            return Result(outcome, State.queued)
         if outcome.kind is OutcomeKind.rejected:
             return Result(outcome, State.rejected)
         return self._defer(claimed, outcome, meaning.wait)
@@ -316,8 +327,7 @@ class Engine:
         self._wake.set()
 
     def _break_off(self) -> None:
-        for flight in self._flying:
-            flight.cancel()
+        self._transport.break_off()
 
     def _heartbeat(self) -> None:
         self._beat_due = True
@@ -342,6 +352,21 @@ class Engine:
 
     async def _write(self, step: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writer, step, *arguments)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Whoever waits for one outcome."""
+
+    ended: asyncio.Future[Outcome]
+    error: TransportError | None = None
+
+    def outcome(self, outcome: Outcome) -> None:
+        if not self.ended.done():
+            self.ended.set_result(outcome)
+
+    def unusable(self, error: TransportError) -> None:
+        self.error = error
 
 
 def _said(outcome: Outcome) -> str:
