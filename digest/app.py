@@ -180,5 +180,5 @@ class App:
         """A new connection pool to the relay; the caller closes it."""
         from digest.smtp.client import SmtpTransport  # noqa: PLC0415
 
-        smtp = self.settings.smtp
-        return SmtpTransport(smtp, ca_file=None if smtp.ca_file is None else self.settings.path(smtp.ca_file))
+        fallback = self.settings.fallback
+        return SmtpTransport(self.settings.smtp, fallback=fallback if fallback.host else None)

@@ -89,7 +89,30 @@ class SmtpTls(StrEnum):
     auto = "auto"
     none = "none"
     starttls = "starttls"
+    required = "required"
     implicit = "implicit"
+
+
+class SmtpAuth(StrEnum):
+    auto = "auto"
+    plain = "plain"
+    login = "login"
+    xoauth2 = "xoauth2"
+
+
+class SmtpDsn(StrEnum):
+    off = "off"
+    never = "never"
+    failure = "failure"
+    delay = "delay"
+
+    @property
+    def notify(self) -> str:
+        """RFC 3461's NOTIFY; "" asks for nothing."""
+        return {"off": "", "delay": "FAILURE,DELAY"}.get(self.value, self.value.upper())
+
+
+_Timeout = Annotated[float, Field(ge=0, le=3600)]
 
 
 class Smtp(_Section):
@@ -97,12 +120,12 @@ class Smtp(_Section):
 
     host: Annotated[str, Field(min_length=1)] = Field("127.0.0.1", description="Its name or address.")
     port: Annotated[int, Field(ge=1, le=65535)] = Field(
-        25, description="Its port: 587 with starttls, 465 with implicit TLS, 25 next door."
+        25, description="Its port: 587 with STARTTLS, 465 with implicit TLS, 25 next door."
     )
     tls: SmtpTls = Field(
         SmtpTls.auto,
-        description='"starttls" (required, certificate checked), "implicit", '
-        '"none", or "auto": none to loopback, starttls to everything else.',
+        description='"required" (STARTTLS or nothing is sent), "implicit", "starttls" (only where it is offered), '
+        '"none", or "auto": none to loopback, required to everything else. Certificates are checked.',
     )
     ca_file: File | None = Field(
         None,
@@ -114,11 +137,52 @@ class Smtp(_Section):
     password_file: File | None = Field(
         None, description="A file that holds the password.", examples=["smtp.password"]
     )
+    auth: SmtpAuth = Field(
+        SmtpAuth.auto,
+        description='How to sign in: "plain", "login", "xoauth2" (with a token), or "auto": what is offered.',
+    )
+    token_command: str = Field(
+        "", description="For xoauth2: a command that prints an access token.", examples=["print-token weekly"]
+    )
+    token_url: WebAddressOrEmpty = Field(
+        "", description="For xoauth2 without a command: where a refresh token is changed for an access token."
+    )
+    client_id: str = Field("", description="For token_url: who we are there.")
+    client_secret_file: File | None = Field(
+        None, description="For token_url: a file with our secret there.", examples=["smtp.client-secret"]
+    )
+    refresh_token_file: File | None = Field(
+        None, description="For token_url: a file with the refresh token.", examples=["smtp.refresh-token"]
+    )
     connections: Annotated[int, Field(ge=1, le=100)] = Field(4, description="Connections at the same time.")
+    depth: Annotated[int, Field(ge=1, le=64)] = Field(
+        8,
+        description="Messages on their way over one connection, where the relay offers CHUNKING. At a crash at "
+        "most connections x depth copies are in doubt.",
+    )
+    pipelining: bool = Field(True, description="Use PIPELINING where the relay offers it.")
+    chunking: bool = Field(True, description="Use CHUNKING where the relay offers it.")
+    messages_per_connection: Annotated[int, Field(ge=0)] = Field(
+        0, description="A new connection after so many messages; 0: as many as the relay takes."
+    )
+    idle: Annotated[float, Field(gt=0, le=3600)] = Field(
+        30.0, description="Seconds before a connection without work is ended."
+    )
     timeout: Annotated[float, Field(gt=0, le=3600)] = Field(
-        60.0,
-        description="Seconds to wait for a reply "
-        "(after the text of a message: 10 times that, at most 600; RFC 5321 4.5.3.2).",
+        300.0, description="Seconds to wait for the greeting and for each reply (RFC 5321 4.5.3.2)."
+    )
+    connect_timeout: _Timeout = Field(0.0, description="Seconds for connecting; 0: timeout, at most 30.")
+    data_timeout: _Timeout = Field(0.0, description="Seconds for the reply to DATA; 0: timeout, at most 120.")
+    block_timeout: _Timeout = Field(
+        0.0, description="Seconds in which the relay has to read something; 0: timeout, at most 180."
+    )
+    text_timeout: _Timeout = Field(
+        0.0, description="Seconds for the reply to a whole message; 0: 10 times timeout, at most 600."
+    )
+    dsn: SmtpDsn = Field(
+        SmtpDsn.off,
+        description='Ask for reports (RFC 3461) where the relay offers that: "failure", "delay" (these as well), '
+        '"never", or "off": ask for nothing.',
     )
     helo: Domain = Field("", description="The name to greet with; empty for this machine's.")
 
@@ -126,12 +190,20 @@ class Smtp(_Section):
     def _sign_in_is_whole(self) -> Self:
         _not_both(self)
         has_password = self.password is not None or self.password_file is not None
-        if self.user and not has_password:
+        has_token = bool(self.token_command or self.token_url)
+        if self.token_command and self.token_url:
+            wrong("there is a token_command as well; only one of the two", key="token_url")
+        if self.token_url and not (self.client_id and self.refresh_token_file):
+            wrong("there is no client_id or refresh_token_file beside it", key="token_url")
+        if self.auth is SmtpAuth.xoauth2 and not has_token:
+            wrong("this needs a token", key="auth", allowed="token_command or token_url beside it")
+        if self.user and not (has_password or has_token):
             wrong(
                 "there is a user but no password", key="user", allowed="password_file or password beside it"
             )
-        if has_password and not self.user:
-            wrong("there is a password but no user", key="user", allowed="the sign-in name")
+        if (has_password or has_token) and not self.user:
+            what = "password" if has_password else "token"
+            wrong(f"there is a {what} but no user", key="user", allowed="the sign-in name")
         return self
 
     @property
@@ -197,6 +269,12 @@ class Sending(_Section):
     def domain_rates(self) -> dict[str, Rate]:
         """By domain, in small letters and A-labels."""
         return dict(parse_domain_rate(each) for each in self.domains)
+
+
+class Fallback(Smtp):
+    """A second server, for when the first cannot be used at all. Its keys are those of [smtp]."""
+
+    host: str = Field("", description="Its name or address; empty for no second server.")
 
 
 class Site(_Section):
@@ -378,6 +456,7 @@ class Settings(_Section):
     root: Path = Field(Path(), exclude=True, description="The folder of config.toml; not a key of it.")
     database: Database = Field(Database(), description=Database.__doc__)
     smtp: Smtp = Field(Smtp(), description=Smtp.__doc__)
+    fallback: Fallback = Field(Fallback(), description=Fallback.__doc__)
     sending: Sending = Field(Sending(), description=Sending.__doc__)
     site: Site = Field(Site(), description=Site.__doc__)
     keys: Keys = Field(Keys(), description=Keys.__doc__)
