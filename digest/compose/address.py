@@ -19,9 +19,15 @@ _WIDE = re.compile("[\u00a1-\U0010ffff]")
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 # What nearly all addresses look like, in a form that is quick to match; the full rules take the rest.
 _WORD = r"[A-Za-z0-9_+-]+"
-_USUAL = re.compile(rf"{_WORD}(?:\.{_WORD})*@[A-Za-z0-9]+(?:(?:\.|-+)[A-Za-z0-9]+)*")
-_USUAL_LENGTH = 64
-"""So short that neither the local part nor a label of the domain can be too long."""
+_USUAL = re.compile(rf"(?=.{{0,64}}\Z){_WORD}(?:\.{_WORD})*@[A-Za-z0-9]+(?:(?:\.|-+)[A-Za-z0-9]+)*").fullmatch
+
+
+def is_usual(address: str) -> bool:
+    """Whether it needs no other check and no escaping anywhere: true of nearly all that are good.
+
+    So short that neither the local part nor a label of the domain can be too long.
+    """
+    return _USUAL(address) is not None
 
 
 def mailbox(address: str, *, utf8: bool = False) -> str:
@@ -32,7 +38,7 @@ def mailbox(address: str, *, utf8: bool = False) -> str:
     part outside ASCII is taken with `utf8` only, for a server that offers SMTPUTF8 (RFC 6531 3.3), and else
     refused with status 5.6.7 (3.2).
     """
-    if len(address) <= _USUAL_LENGTH and _USUAL.fullmatch(address):
+    if is_usual(address):
         return address
     local, at, host = address.rpartition("@")
     if not at:

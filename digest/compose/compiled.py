@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from digest.compose import headers, slots
-from digest.compose.address import mailbox
+from digest.compose.address import is_usual, mailbox
 from digest.compose.content import Content, Enclosure, encoder
 from digest.compose.dkim import Signatures, SigningKey
-from digest.compose.filling import Filling, Part
+from digest.compose.filling import Filling, Part, picker
 from digest.compose.frame import Frame, checked_token, leave_prefix, return_path_domain, sender_domain
 from digest.compose.head import fields
 from digest.compose.slots import Slot
-from digest.compose.transfer import line_breaks, unchanged
+from digest.compose.transfer import line_breaks
 from digest.model import Message, Recipient, SlotName, Variant
 
 Compose = Callable[[Recipient], Message]
@@ -24,6 +24,9 @@ Compose = Callable[[Recipient], Message]
 CopyTokens = Callable[[int, int], tuple[str, str, str]]
 """The tokens of a copy, from subscription and delivery: of the link for leaving, the return path and the
 Message-ID. At most 40 letters and digits each (`frame.checked_token`)."""
+
+_TO_ROOM = headers.FOLD - len("To:  <>")
+"""Characters of a name and an address that fit one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Compiled:
 
     __slots__ = (
         "_body", "_bounce_domain", "_head", "_html", "_leave_prefix", "_own", "_personal_subject",
-        "_signatures", "_subject", "_text", "_whole", "boundary", "frame", "variant",
+        "_pick_own", "_signatures", "_subject", "_text", "_whole", "boundary", "frame", "variant",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +91,7 @@ class Compiled:
         self._own = [
             (0 if slot.name is SlotName.address else 1, encoder(slot.context)) for slot in content.own
         ]
+        self._pick_own = picker([which for which, _ in self._own])
         subject = None if self._personal_subject else slots.fill(self._subject, {})
         head = fields(frame, subject, content.kind)
         lines: list[Part] = [part for field in head for part in (*field.parts, b"\r\n")]
@@ -123,19 +127,31 @@ class Compiled:
         return self._copy(recipient, *(checked_token(field, token) for field, token in tokens.items()))
 
     def _copy(self, recipient: Recipient, leave: str, bounce: str, message: str) -> Message:
-        address = mailbox(recipient.address, utf8=True)
-        name = slots.shown_name(recipient)
-        to = headers.name_and_address(name, f"<{address}>", len("To: ")) if name else address
+        address, name = recipient.address, recipient.name
+        # Nothing to check, to escape or to encode in most addresses and most names.
+        usual_address, usual_name = is_usual(address), slots.is_usual(name)
+        mailed = address if usual_address else mailbox(address, utf8=True)
+        if usual_name and len(mailed) + len(name) <= _TO_ROOM:
+            to = f"{name} <{mailed}>" if name else mailed
+        else:
+            name = slots.shown_name(recipient)
+            to = headers.name_and_address(name, f"<{mailed}>", len("To: "))
+        own: Sequence[bytes]
+        if usual_address and usual_name:
+            own = self._pick_own((address.encode(), name.encode()))
+        else:
+            pairs = (address, usual_address), (name, usual_name)
+            own = [
+                value.encode() if usual else encode(value)
+                for (value, usual), encode in ((pairs[which], encode) for which, encode in self._own)
+            ]
         values = [
             to.encode(),
             message.encode(),
             leave.encode(),
-            self._subject_field(recipient.address, name, leave) if self._personal_subject else b"",
+            self._subject_field(address, name, leave) if self._personal_subject else b"",
+            *own,
         ]
-        if self._own:
-            own = (recipient.address, name)
-            plain = [value.encode() if unchanged(value) else None for value in own]
-            values += [plain[which] or encode(own[which]) for which, encode in self._own]
         if self._signatures is None:
             content = b"".join(self._whole.pieces(values))
         else:
@@ -145,9 +161,9 @@ class Compiled:
         return Message(
             recipient.delivery,
             f"bounce+{bounce}@{self._bounce_domain}",
-            address,
+            mailed,
             content,
-            plain=address.isascii(),
+            mailed.isascii(),
         )
 
     def copy(self, recipient: Recipient, *, leave: str) -> Copy:

@@ -26,7 +26,7 @@ class Filling:
                 constants += [b"", b""]
                 order.append(part)
         self._constants = constants
-        self._pick = _picker(order)
+        self._pick = picker(order)
         self.beginning = constants[0]
         """What stands before the first place."""
 
@@ -36,7 +36,8 @@ class Filling:
         return pieces
 
 
-def _picker(order: Sequence[int]) -> Callable[[Sequence[bytes]], tuple[bytes, ...]]:
-    if len(order) > 1:
-        return itemgetter(*order)  # for a single one it would give no tuple
-    return lambda values: tuple([values[place] for place in order])
+def picker(places: Sequence[int]) -> Callable[[Sequence[bytes]], tuple[bytes, ...]]:
+    """What takes the values at these places out of a list, in this order."""
+    if len(places) > 1:
+        return itemgetter(*places)  # for a single one it would give no tuple
+    return lambda values: tuple([values[place] for place in places])

@@ -25,7 +25,8 @@ _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_
 _PRINTABLE = re.compile(r"[ -~]*")
 _PLAIN_PARAMETER = re.compile(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*")
 _ATTRIBUTE = "!#$&+-.^_`{|}~"  # RFC 2231 7, attribute-char, beside letters and digits
-_Q_LITERAL = frozenset((string.ascii_letters + string.digits + "!*+-/").encode())  # RFC 2047 5 (3), phrases
+_Q_LITERAL = string.ascii_letters + string.digits + "!*+-/"  # RFC 2047 5 (3), phrases
+_Q = tuple("_" if b == 0x20 else chr(b) if chr(b) in _Q_LITERAL else f"={b:02X}" for b in range(256))
 
 
 def refuse_breaks(field: str, value: str) -> str:
@@ -81,12 +82,14 @@ def encoded_words(text: str, column: int) -> str:
     Q or B encoding, whichever is shorter; no word splits a character (RFC 2047 5).
     """
     data = text.encode("utf-8")
-    q_length = sum(1 if b in _Q_LITERAL or b == 0x20 else 3 for b in data)
-    use_q = q_length <= (len(data) + 2) // 3 * 4
+    whole = _word(data, use_q=True)
+    use_q = len(whole) - _WORD_FRAME <= (len(data) + 2) // 3 * 4
+    if not use_q:
+        whole = _word(data, use_q=False)
+    if column + len(whole) <= _WORD_LINE:  # most names
+        return whole
     words: list[str] = []
     chunk, room = b"", _WORD_LINE - column - _WORD_FRAME
-    if len(whole := _word_text(data, use_q=use_q)) <= room:  # most names
-        return f"=?utf-8?{'q' if use_q else 'b'}?{whole}?="
     for character in text:
         longer = chunk + character.encode("utf-8")
         if chunk and len(_word_text(longer, use_q=use_q)) > room:
@@ -105,7 +108,7 @@ def _word(data: bytes, *, use_q: bool) -> str:
 def _word_text(data: bytes, *, use_q: bool) -> str:
     if not use_q:
         return base64.b64encode(data).decode("ascii")
-    return "".join(chr(b) if b in _Q_LITERAL else "_" if b == 0x20 else f"={b:02X}" for b in data)
+    return "".join([_Q[b] for b in data])
 
 
 def parameter(name: str, value: str) -> str:

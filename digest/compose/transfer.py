@@ -13,25 +13,21 @@ Rules beyond the RFC's, each kept for constants and for slot values alike:
 from __future__ import annotations
 
 import re
+from binascii import b2a_qp
 
 SOFT_BREAK = b"=\r\n"
 LINE = 75
 """Octets of a line before its soft break's "=": 76 with it, the limit of RFC 2045."""
 
 _TOKENS = tuple(chr(b) if 32 <= b <= 126 and b != 61 else f"={b:02X}" for b in range(256))
-_USUAL = re.compile(r"(?:(?!\.|From )[!#-%(-;?-~](?:[ !#-%(-;?-~]{0,73}[!#-%(-;?-~])?)?")
-_SPECIAL = re.compile(r"^\.|^From |  | $")
+_USUAL = re.compile(r"(?=.{0,75}\Z)(?!\.|From )[!-<>-~]+(?: [!-<>-~]+)*").fullmatch
+_SPECIAL = re.compile(rb"\.|From |.*(?:\t|  | \Z)").match
 _BREAK = re.compile(r"\r\n|\r|\n")
-
-
-def unchanged(value: str) -> bool:
-    """Whether a slot value needs neither escaping in any context nor transfer encoding: most do not."""
-    return _USUAL.fullmatch(value) is not None and "  " not in value
 
 
 def encode_value(value: str) -> bytes:
     """One slot value, to begin at a line's start; it may end a line. Line breaks in it become =0D=0A."""
-    return _encode_line(value)
+    return value.encode("ascii") if _USUAL(value) else _encode_line(value)
 
 
 def line_breaks(text: str) -> str:
@@ -45,10 +41,13 @@ def encode_text(text: str) -> bytes:
 
 
 def _encode_line(line: str) -> bytes:
-    tokens = [_TOKENS[b] for b in line.encode("utf-8")]
-    whole = "".join(tokens)
-    if len(whole) <= LINE and not _SPECIAL.search(whole):
-        return whole.encode("ascii")  # most lines, and nearly all values
+    data = line.encode("utf-8")
+    if len(data) <= LINE:
+        # Most lines and nearly all values come out as the standard library has them.
+        whole = b2a_qp(data, istext=False)
+        if len(whole) <= LINE and not _SPECIAL(whole):
+            return whole
+    tokens = [_TOKENS[b] for b in data]
     for at in range(1, len(tokens)):
         if tokens[at] == tokens[at - 1] == " ":
             tokens[at] = "=20"

@@ -17,6 +17,7 @@ _BLOCK = 64
 _LANE = 32
 """Octets of the lane of one token: its 140 bits become 28 octets in it, with a margin of 4 in front."""
 _TOKENS = 3
+_LANES = (bytes(_LANE - 8 - MAC_BYTES) + b"%b%b") * _TOKENS
 _LETTERS = (ALPHABET + "-" * (256 - len(ALPHABET))).encode("ascii")
 
 
@@ -35,20 +36,35 @@ def copy_signer(ring: KeyRing, *, key_id: int | None = None) -> Callable[[int, i
     leave_base, bounce_base, message_base = (
         purpose << 56 | used << 48 for purpose in (Purpose.leave, Purpose.bounce, Purpose.message)
     )
-    margin = bytes(_LANE - 8 - MAC_BYTES)
 
-    def lane(number: int) -> bytes:
-        head = number.to_bytes(8)
-        inside, outside = inner(), outer()
-        inside.update(head)
-        outside.update(inside.digest())
-        return margin + head + outside.digest()[:MAC_BYTES]
-
+    # Written out three times, and without calls: half of the time would be theirs.
     def tokens(subscription: int, delivery: int) -> tuple[str, str, str]:
         if not (0 <= subscription <= LARGEST and 0 <= delivery <= LARGEST):
             raise ValueError(f"a token holds numbers from 0 to 2^48 - 1, not {subscription} and {delivery}")
+        leave, bounce, message = (
+            (leave_base | subscription).to_bytes(8),
+            (bounce_base | delivery).to_bytes(8),
+            (message_base | delivery).to_bytes(8),
+        )
+        inside, leave_mac = inner(), outer()
+        inside.update(leave)
+        leave_mac.update(inside.digest())
+        inside, bounce_mac = inner(), outer()
+        inside.update(bounce)
+        bounce_mac.update(inside.digest())
+        inside, message_mac = inner(), outer()
+        inside.update(message)
+        message_mac.update(inside.digest())
         written = _base32(
-            lane(leave_base | subscription) + lane(bounce_base | delivery) + lane(message_base | delivery)
+            _LANES
+            % (
+                leave,
+                leave_mac.digest()[:MAC_BYTES],
+                bounce,
+                bounce_mac.digest()[:MAC_BYTES],
+                message,
+                message_mac.digest()[:MAC_BYTES],
+            )
         )
         return written[4:32], written[36:64], written[68:]
 
