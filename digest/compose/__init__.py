@@ -14,6 +14,7 @@ Per recipient nothing is parsed, rendered or encoded but that reader's own value
 from digest.compose.address import mailbox
 from digest.compose.clipping import CLIPPED_AT, Clipping, clipping
 from digest.compose.compiled import Compiled, Compose, Copy, CopyTokens, compile_message
+from digest.compose.composer import Composer
 from digest.compose.content import Enclosure
 from digest.compose.dkim import SigningKey
 from digest.compose.frame import Frame, message_id, return_path, return_path_domain
@@ -23,6 +24,7 @@ __all__ = [
     "Clipping",
     "Compiled",
     "Compose",
+    "Composer",
     "Copy",
     "CopyTokens",
     "Enclosure",

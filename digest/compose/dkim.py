@@ -40,7 +40,7 @@ OVERSIGNED = (
 )  # fmt: skip
 """Fields that nobody may add to ours."""
 _PADDING, _PREHASHED = PKCS1v15(), Prehashed(SHA256())
-_SIGNATURE_LINE = 76
+_SIGNATURE_LINE = 74
 _BEFORE_SIGNATURE = b";\r\n b="
 _WHITE = re.compile(rb"[ \t]+")
 
