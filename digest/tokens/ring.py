@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
+from digest.config import secret_files
 from digest.errors import ConfigError
 
 _SECRET_BYTES = 32
 _VERSION = 1
+_KEY = "keys.file"
+"""What names the file in config.toml."""
 
 
 @dataclass(frozen=True)
@@ -70,38 +71,16 @@ class KeyRing:
         """
         if create and not path.exists():
             with contextlib.suppress(FileExistsError):  # another process was first: its ring counts
-                _write_new(path, cls.generate().as_json())
-        try:
-            with path.open("rb") as stream:
-                mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
-                data = stream.read()
-        except FileNotFoundError:
-            raise ConfigError(
-                "there is no key file",
-                key="keys.file",
-                file=str(path),
-                hint="Put back its copy: links and return paths of mail already sent need it. "
-                "Only an installation that never sent may make a new one: digest init.",
-            ) from None
-        except OSError as error:
-            raise ConfigError(f"cannot be read: {error.strerror}", key="keys.file", file=str(path)) from None
-        if mode & 0o077:
-            raise ConfigError(
-                "others may read the key file",
-                key="keys.file",
-                file=str(path),
-                found=f"mode {mode:03o}",
-                allowed="600",
-                hint=f"Run: chmod 600 {path}",
-            )
-        return cls._from_json(data, path)
+                secret_files.write_new(path, cls.generate().as_json(), key=_KEY)
+        missing = (
+            "Put back its copy: links and return paths of mail already sent need it. "
+            "Only an installation that never sent may make a new one: digest init."
+        )
+        return cls._from_json(secret_files.read(path, key=_KEY, missing=missing), path)
 
     def save(self, path: Path) -> None:
         """Takes the place of the file at `path` in one step; used for rotation."""
-        temporary = _beside(path)
-        _write(temporary, self.as_json())
-        temporary.replace(path)
-        _sync_folder(path)
+        secret_files.replace(path, self.as_json(), key=_KEY)
 
     def as_json(self) -> bytes:
         """The content of the key file."""
@@ -121,7 +100,7 @@ class KeyRing:
             if document["version"] != _VERSION:
                 raise ConfigError(
                     "the key file was made by a newer version of digest",
-                    key="keys.file",
+                    key=_KEY,
                     file=str(path),
                     found=f"version {int(document['version'])}",
                     allowed=f"version {_VERSION}",
@@ -135,48 +114,5 @@ class KeyRing:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             # `from None`: what the parser complains of may quote a secret.
             raise ConfigError(
-                "the key file is damaged", key="keys.file", file=str(path), hint="Put back its copy."
+                "the key file is damaged", key=_KEY, file=str(path), hint="Put back its copy."
             ) from None
-
-
-# --- the file -----------------------------------------------------------------------------------------
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Makes a new file of mode 600 and waits until it is on the disk. Raises FileExistsError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        os.fchmod(descriptor, 0o600)  # whatever the umask adds or takes
-        stream.write(data)
-        stream.flush()
-        os.fsync(descriptor)
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    """As `_write`, but nobody ever sees a part of the file: it gets its name when it is whole."""
-    temporary = _beside(path)
-    try:
-        _write(temporary, data)
-        path.hardlink_to(temporary)
-        _sync_folder(path)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise ConfigError(
-            f"the key file cannot be made: {error.strerror}", key="keys.file", file=str(path)
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(path: Path) -> None:
-    """Makes the name as lasting as the content."""
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
