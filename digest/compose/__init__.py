@@ -11,11 +11,12 @@ message off.
 Per recipient nothing is parsed, rendered or encoded but that reader's own values.
 """
 
+from digest.compose.address import domain as host_name
 from digest.compose.address import mailbox
 from digest.compose.clipping import CLIPPED_AT, Clipping, clipping
 from digest.compose.compiled import Compiled, Compose, Copy, CopyTokens, compile_message
 from digest.compose.composer import Composer
-from digest.compose.content import Enclosure
+from digest.compose.content import Enclosure, content_id
 from digest.compose.dkim import SigningKey
 from digest.compose.frame import Frame, message_id, return_path, return_path_domain
 
@@ -32,6 +33,8 @@ __all__ = [
     "SigningKey",
     "clipping",
     "compile_message",
+    "content_id",
+    "host_name",
     "mailbox",
     "message_id",
     "return_path",

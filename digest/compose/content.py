@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 from digest.compose import headers, slots
 from digest.compose.filling import FIRST_OWN, LEAVE, Part
-from digest.compose.frame import TOKEN_LENGTH
+from digest.compose.frame import TOKEN_LENGTH, sender_domain
 from digest.compose.slots import Piece, Slot
 from digest.compose.transfer import LINE, SOFT_BREAK, encode_text, encode_value
-from digest.model import SlotContext, SlotName
+from digest.model import Sender, SlotContext, SlotName
 
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,99}")
 _BASE64_LINE = 57
@@ -128,15 +128,20 @@ def encoder(context: SlotContext) -> Callable[[str], bytes]:
     return lambda value: encode_value(escape(value))
 
 
+def content_id(enclosure: Enclosure, sender: Sender) -> str:
+    """By which the HTML names a picture that is in the mail, behind `cid:`; named by its content."""
+    return _content_id(enclosure, sender_domain(sender))
+
+
+def _content_id(enclosure: Enclosure, domain: str) -> str:
+    return f"{hashlib.sha256(enclosure.content).hexdigest()[:32]}@{domain}"
+
+
 def _shown(
     html: Sequence[Piece], enclosures: Sequence[Enclosure], domain: str
 ) -> tuple[list[_Entity], list[Piece]]:
     """The pictures that the HTML names, and the HTML that names them by Content-ID."""
-    ids = {
-        enclosure.url: f"{hashlib.sha256(enclosure.content).hexdigest()[:32]}@{domain}"
-        for enclosure in enclosures
-        if enclosure.url
-    }
+    ids = {enclosure.url: _content_id(enclosure, domain) for enclosure in enclosures if enclosure.url}
     if not ids:
         return [], list(html)
     named = set[str]()
