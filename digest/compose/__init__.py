@@ -17,7 +17,7 @@ from digest.compose.clipping import CLIPPED_AT, Clipping, clipping
 from digest.compose.compiled import Compiled, Compose, Copy, CopyTokens, compile_message
 from digest.compose.composer import Composer
 from digest.compose.content import Enclosure, content_id
-from digest.compose.dkim import SigningKey
+from digest.compose.dkim import SigningKey, sign_message
 from digest.compose.frame import Frame, message_id, return_path, return_path_domain
 
 __all__ = [
@@ -39,4 +39,5 @@ __all__ = [
     "message_id",
     "return_path",
     "return_path_domain",
+    "sign_message",
 ]

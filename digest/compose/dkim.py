@@ -42,6 +42,7 @@ OVERSIGNED = (
 _PADDING, _PREHASHED = PKCS1v15(), Prehashed(SHA256())
 _SIGNATURE_LINE = 74
 _BEFORE_SIGNATURE = b";\r\n b="
+_FOLD = re.compile(rb"\r\n(?=[ \t])")
 _WHITE = re.compile(rb"[ \t]+")
 
 
@@ -106,6 +107,15 @@ class SigningKey:
             kind, form = "ed25519", serialization.PublicFormat.Raw
             data = public.public_bytes(serialization.Encoding.Raw, form)
         return f"v=DKIM1; k={kind}; p={base64.b64encode(data).decode('ascii')}"
+
+
+def sign_message(content: bytes, keys: Sequence[SigningKey]) -> bytes:
+    """Any message of ours with its signatures before it: letters, of which each is written but once."""
+    head, _, body = content.partition(b"\r\n\r\n")
+    unfolded = _FOLD.sub(b" ", head).split(b"\r\n")
+    fields = [Field(line.partition(b":")[0].strip().lower().decode("ascii"), (line,)) for line in unfolded]
+    made = Signatures(keys, fields, frozenset(), b"")
+    return made.fields([b""] * FIRST_OWN, relaxed_body(body)) + content
 
 
 class Signatures:
@@ -181,6 +191,14 @@ def _parts(field: Field) -> list[Part]:
     places = (part for part in field.parts if isinstance(part, int))
     first, *others = whole.split(PLACE)
     return [first, *(part for place, other in zip(places, others, strict=True) for part in (place, other))]
+
+
+def relaxed_body(body: bytes) -> bytes:
+    """A body in "relaxed" canonical form (RFC 6376 3.4.4); those that `transfer` writes are in it already."""
+    lines = [_WHITE.sub(b" ", line).rstrip(b" ") for line in body.split(b"\r\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    return b"".join(line + b"\r\n" for line in lines)
 
 
 def relaxed(field: bytes) -> bytes:
