@@ -28,6 +28,7 @@ from digest.store.sources import Sources
 from digest.store.stories import Stories
 from digest.store.tables import people
 from digest.tokens import KeyRing
+from digest.work.dkim_keys import KeyFolder
 from digest.work.generation import Generation
 from subscribers import Subscribers
 
@@ -67,6 +68,11 @@ class App:
     @cached_property
     def keys(self) -> KeyRing:
         return KeyRing.load(self.settings.path(self.settings.keys.file))
+
+    @cached_property
+    def dkim_keys(self) -> KeyFolder:
+        dkim = self.settings.dkim
+        return KeyFolder(self.settings.path(dkim.keys), required=dkim.required)
 
     @cached_property
     def installation(self) -> Installation:

@@ -329,6 +329,8 @@ class Sender:
     language: str = ""
     zone: str = "UTC"
     site_url: str = ""
+    complaints: str = ""
+    """Where mailbox providers may report complaints: CFBL-Address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 `settings` says what may stand there, in the kinds of `values` (`durations`, `moments` and `rates` read the
 small languages); `loading` reads the file (`lines` knows where each key stands), puts the `environment` over
-it, and tells `problems`; `schema` lists the keys, from which `example` writes the commented file.
+it, and tells `problems`; `schema` lists the keys, from which `example` writes the commented file;
+`secret_files` keeps what nobody else may read.
 """
 
 from digest.config.loading import Loaded, load, read
@@ -10,6 +11,7 @@ from digest.config.settings import (
     Alerts,
     Approval,
     Database,
+    Dkim,
     Fallback,
     Keys,
     Newsletter,
@@ -28,6 +30,7 @@ __all__ = [
     "Alerts",
     "Approval",
     "Database",
+    "Dkim",
     "Fallback",
     "Keys",
     "Loaded",

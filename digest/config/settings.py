@@ -32,7 +32,9 @@ from digest.config.values import (
     Listen,
     Moment,
     Place,
+    Rewritten,
     Slug,
+    SomeDomain,
     WebAddressOrEmpty,
     Zone,
     wrong,
@@ -310,6 +312,23 @@ class Keys(_Section):
     )
 
 
+class Dkim(_Section):
+    """Signatures of mail (DKIM). A domain with an active key (`digest dkim`) is signed for; where there is
+    none the relay has to sign."""
+
+    keys: File = Field(
+        Path("dkim"), description="The folder of the keys, which `digest dkim keygen` makes with mode 600."
+    )
+    required: tuple[SomeDomain, ...] = Field(
+        (), description="Sender domains whose mail must not leave without a signature."
+    )
+    unsigned: tuple[Rewritten, ...] = Field(
+        (),
+        description="Header fields that the relay writes anew, so that a signature must not cover them; "
+        'for Amazon SES "message-id" and "date".',
+    )
+
+
 class Alerts(_Section):
     """Who hears when something needs a person."""
 
@@ -399,6 +418,19 @@ class Newsletter(_Section):
         "", description="Picture address of a logo, at most 200 x 40; empty for the name."
     )
     language: Language = Field("en", description="Language of the edition.")
+    attachments: tuple[File, ...] = Field(
+        (),
+        description="Files that go with every copy, as they are when the edition is built; together at most "
+        "5 MB.",
+    )
+    inline_pictures: bool = Field(
+        False,
+        description="Put pictures that this installation keeps into the mail, instead of linking them.",
+    )
+    complaints: AddressOrEmpty = Field(
+        "",
+        description="Where mailbox providers may report complaints (CFBL-Address, RFC 9477); empty for none.",
+    )
     uncertain: Literal["hold", "resend"] = Field(
         "hold",
         description="Copies of which nobody can know whether "
@@ -460,6 +492,7 @@ class Settings(_Section):
     sending: Sending = Field(Sending(), description=Sending.__doc__)
     site: Site = Field(Site(), description=Site.__doc__)
     keys: Keys = Field(Keys(), description=Keys.__doc__)
+    dkim: Dkim = Field(Dkim(), description=" ".join((Dkim.__doc__ or "").split()))
     alerts: Alerts = Field(Alerts(), description=Alerts.__doc__)
     templates: File | None = Field(
         None,

@@ -82,6 +82,18 @@ def _domain(value: str) -> str:
     return value
 
 
+def _some_domain(value: str) -> str:
+    if not value:
+        wrong("this is empty")
+    return _domain(value)
+
+
+def _rewritten(value: str) -> str:
+    if value.lower() not in ("message-id", "date"):
+        wrong("other fields than these two have to be signed")
+    return value.lower()
+
+
 def _web_address(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -193,6 +205,8 @@ _WEB = "an address that begins with https:// or http://"
 Address = Annotated[str, AfterValidator(_address), Allowed(_ADDRESS)]
 AddressOrEmpty = Annotated[str, AfterValidator(_address_or_empty), Allowed(f"{_ADDRESS}, or empty")]
 Domain = Annotated[str, AfterValidator(_domain), Allowed("a domain such as example.org, or empty")]
+SomeDomain = Annotated[str, AfterValidator(_some_domain), Allowed("a domain such as example.org")]
+Rewritten = Annotated[str, AfterValidator(_rewritten), Allowed('"message-id" or "date"')]
 WebAddressOrEmpty = Annotated[str, AfterValidator(_web_address_or_empty), Allowed(f"{_WEB}, or empty")]
 BaseAddress = Annotated[str, AfterValidator(_base_address), Allowed(_WEB)]
 Place = Annotated[str, AfterValidator(_place), Allowed(f"{_WEB}, or a file")]

@@ -16,6 +16,7 @@ from digest.store.ledger import SqlLedger
 from digest.store.sources import Sources
 from digest.store.stories import Stories
 from digest.tokens import KeyRing
+from digest.work.dkim_keys import KeyFolder
 from digest.work.generation import Generation
 from subscribers import Subscribers
 
@@ -31,6 +32,9 @@ class Desk(Protocol):
 
     @property
     def keys(self) -> KeyRing: ...
+
+    @property
+    def dkim_keys(self) -> KeyFolder: ...
 
     @property
     def installation(self) -> Installation: ...

@@ -17,14 +17,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event
 
-from digest.compose import compile_message
 from digest.config.durations import parse_duration
 from digest.delivery import Engine, Progress, Report, RetryPolicy, SendingStopped, Stop
 from digest.errors import EditionError, Interrupted, StoreError, TransportError
 from digest.model import DeliveryState, Edition, EditionState, Message, Recipient
 from digest.ports import Transport
 from digest.store.leased import LeasedEdition
-from digest.tokens import Purpose, sign
+from digest.work.composer import composer, signing_keys
 from digest.work.departure import check_departure, check_links, site_of
 from digest.work.desk import Desk
 from digest.work.guard import Fetch, links_reach_nobody
@@ -88,6 +87,7 @@ def send(
     check_departure(desk, edition, resume=resume, by=SENDER)
     desk.generation.check()
     check_links(desk, edition, fetch)
+    signing_keys(desk, edition)  # a key that is missing is found before anything is changed
     signal = _Signal(stop or Event(), abort or Event())
     run = _Run(desk, edition, owner=owner or _process(), signal=signal, watch=watch, warn=warn)
     report = asyncio.run(run.all())
@@ -295,19 +295,7 @@ class _Run:
     def _composer(self) -> Callable[[Recipient], Message]:
         """Makes a recipient's copy: the same bytes whenever it is made."""
         # Read again: departure gave it its Date.
-        edition, keys = self._desk.editions.get(self._edition.id), self._desk.keys
-        frame = self._desk.frame(edition)
-        compiled = {variant.key: compile_message(variant, frame) for variant in edition.variants}
-
-        def compose(recipient: Recipient) -> Message:
-            return compiled[recipient.variant].message(
-                recipient,
-                leave=sign(keys, Purpose.leave, recipient.subscription, key_id=edition.key_id),
-                bounce=sign(keys, Purpose.bounce, recipient.delivery, key_id=edition.key_id),
-                message=sign(keys, Purpose.message, recipient.delivery, key_id=edition.key_id),
-            )
-
-        return compose
+        return composer(self._desk, self._desk.editions.get(self._edition.id)).message
 
     def _settle(self, report: Report) -> None:
         """Finishes an edition of which nothing is left; pauses one that the relay refuses."""
