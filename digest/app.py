@@ -30,6 +30,7 @@ from digest.store.tables import people
 from digest.tokens import KeyRing
 from digest.work.dkim_keys import KeyFolder
 from digest.work.generation import Generation
+from digest.work.pace import Pace
 from subscribers import Subscribers
 
 
@@ -106,6 +107,10 @@ class App:
     @cached_property
     def subscribers(self) -> Subscribers:
         return Subscribers(self.database, people, address_secret=self.keys.address_secret, now=self.clock.now)
+
+    @cached_property
+    def pace(self) -> Pace:
+        return Pace(self.settings.sending, self.ledger, self.editions, self.clock)
 
     # What each newsletter asks for
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,7 +25,7 @@ from digest.delivery.breaker import Breaker
 from digest.delivery.judging import Judging
 from digest.delivery.ledger import Claimed, Ledger, Result, SendingStopped
 from digest.delivery.outbox import Composer, Outbox
-from digest.delivery.progress import Meter, Progress
+from digest.delivery.progress import Meter
 from digest.delivery.retry import RetryPolicy
 from digest.delivery.stop import Stop
 from digest.delivery.throttle import Throttle
@@ -46,6 +47,8 @@ class Report:
     """On request, with everything recorded that could be known."""
     unrecorded: int = 0
     """Results that the database would not take; those copies will be called uncertain."""
+    unreached: bool = False
+    """The problem is a relay that went away: it may come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Limits:
     """How long a stop waits for answers before it breaks connections off; supervisors give 30."""
     record_again: Sequence[float] = (0.5, 2.0, 5.0)
     """The pauses before results are written once more after the database failed."""
+    note: float = 1.0
+    """How often progress is written down, in a small transaction of its own."""
     gather: float = 0.002
     """No commit waits longer than this for company."""
 
@@ -87,8 +92,7 @@ class Engine:
         limits: Limits | None = None,
         throttle: Throttle | None = None,
         breaker: Breaker | None = None,
-        left: int = 0,
-        watch: Callable[[Progress], object] | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._ledger, self._transport = ledger, transport
         self._clock, self._limits = clock, limits or Limits()
@@ -98,12 +102,13 @@ class Engine:
             capacity=transport.capacity, breaker=breaker,
         )  # fmt: skip
         self._outbox = Outbox(composer, ahead=2 * transport.capacity, domains=self._throttle.domains)
-        self._left, self._watch = left, watch
+        self._meter = meter or Meter(0, None, time.monotonic)
         self._flying: dict[int, Claimed] = {}
         self._results: list[Result] = []
         self._last = False
         self._stopping = False
         self._problem: DigestError | None = None
+        self._unreached: TransportError | None = None
         self._fault: BaseException | None = None
         self._beat_due = False
         self._commit_took = 0.0
@@ -119,7 +124,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         stop = stop or Stop()
         self._wake = asyncio.Event()
-        self._meter = Meter(self._left, self._watch, self._loop.time)
+        self._noted = self._loop.time()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._beat = self._loop.call_later(self._limits.heartbeat, self._heartbeat)
         self._stopping = stop.asked
@@ -139,7 +144,8 @@ class Engine:
         if self._fault is not None:
             raise self._fault
         stopped = self._stopping and not self._done()
-        return Report(dict(self._meter.counts), self._problem, stopped, unrecorded)
+        unreached = self._unreached is not None and self._problem is self._unreached
+        return Report(dict(self._meter.counts), self._problem, stopped, unrecorded, unreached)
 
     # What the transport tells (see `digest.ports.Results`)
 
@@ -154,6 +160,8 @@ class Engine:
 
     def unusable(self, error: TransportError) -> None:
         self._problem = self._problem or error
+        if not error.for_good:
+            self._unreached = error
         self._wake.set()
 
     # The loop
@@ -171,6 +179,7 @@ class Engine:
                 self._beat_due = False
                 await self._attempt(self._write(self._ledger.renew))
                 continue
+            await self._note()
             await self._gather()
             offers = self._choose() if self._going else []
             if self._results or offers:
@@ -233,6 +242,14 @@ class Engine:
             self._meter.count(State.skipped, page.skipped)
             self._meter.tell()
 
+    async def _note(self) -> None:
+        """Now and then, for pages of other processes."""
+        now = self._loop.time()
+        if now - self._noted >= self._limits.note:
+            self._noted = now
+            progress = self._meter.look()
+            await self._attempt(self._write(self._ledger.note, progress.rate, progress.seconds_left))
+
     def _choose(self) -> list[tuple[Claimed, Message]]:
         """The next copies, composed: one that cannot be written is refused here and never offered."""
         now = self._loop.time()
@@ -248,8 +265,8 @@ class Engine:
             self._fault = error
         if allowed > len(chosen):
             self._throttle.give_back(allowed - len(chosen), now)
-        for claimed, error in self._outbox.refused():
-            outcome = Outcome(claimed.recipient.delivery, OutcomeKind.rejected, reply=error.reason)
+        for claimed, refusal in self._outbox.refused():
+            outcome = Outcome(claimed.recipient.delivery, OutcomeKind.rejected, reply=refusal.reason)
             self._results.append(Result(outcome, State.rejected))
         return chosen
 
@@ -335,15 +352,16 @@ class Engine:
             if self._beat_due and not isinstance(self._problem, StoreError):
                 self._beat_due = False
                 await self._attempt(self._write(self._ledger.renew))
-        for claimed in self._outbox.rest():
-            outcome = Outcome(claimed.recipient.delivery, OutcomeKind.unsent)
-            self._results.append(Result(outcome, State.queued))
+        claimed = self._outbox.rest()
         for pause in (0.0, *self._limits.record_again):
-            if not self._results:
+            if not self._results and not claimed:
                 break
             await asyncio.sleep(pause)
             try:
-                await self._commit([])
+                if self._results:
+                    await self._commit([])
+                await self._write(self._ledger.give_back)
+                claimed = []
             except StoreError as error:
                 self._problem = error
         return sum(result.state is not State.queued for result in self._results)

@@ -150,6 +150,29 @@ class SqlLedger:
             after = rows[-1].id
             limit = None if limit is None else limit - len(rows)
 
+    def refusals(self, number: int) -> list[tuple[int, str, str]]:
+        """Code, enhanced status and text of each rejected copy."""
+        query = sa.select(delivery.c.code, delivery.c.enhanced, delivery.c.reply).where(
+            delivery.c.edition == number, delivery.c.pile == State.rejected
+        )
+        with self._database.read() as connection:
+            return [(row.code, row.enhanced, row.reply) for row in connection.execute(query)]
+
+    def minutes_since(self, moment: dt.datetime) -> list[tuple[dt.datetime, int]]:
+        """Copies offered in each minute since then, over all editions; the minutes by their beginning."""
+        first = int(moment.timestamp()) // 60
+        past = sa.select(sending_minute.c.minute, sending_minute.c.offered)
+        present = sa.select(sending.c.minute, sending.c.minute_offered)
+        both = sa.union_all(
+            past.where(sending_minute.c.minute >= first), present.where(sending.c.minute >= first)
+        ).subquery()
+        query = sa.select(both.c.minute, sa.func.sum(both.c.offered)).group_by(both.c.minute)
+        with self._database.read() as connection:
+            return [
+                (dt.datetime.fromtimestamp(minute * 60, dt.UTC), int(count))
+                for minute, count in connection.execute(query.order_by(both.c.minute))
+            ]
+
     # Decisions of people
 
     def resolve(

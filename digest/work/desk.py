@@ -18,6 +18,7 @@ from digest.store.stories import Stories
 from digest.tokens import KeyRing
 from digest.work.dkim_keys import KeyFolder
 from digest.work.generation import Generation
+from digest.work.pace import Pace
 from subscribers import Subscribers
 
 
@@ -56,6 +57,9 @@ class Desk(Protocol):
 
     @property
     def subscribers(self) -> Subscribers: ...
+
+    @property
+    def pace(self) -> Pace: ...
 
     def newsletter(self, slug: str) -> Newsletter:
         """Its settings; `UsageError` names the known ones."""

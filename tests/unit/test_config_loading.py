@@ -525,9 +525,7 @@ def test_taking_the_marks_away_sets_every_default() -> None:
     document = tomllib.loads(uncommented(example(values)))
     defaults = tomllib.loads(example(values))
 
-    assert set(defaults) == {
-        "database", "smtp", "sending", "site", "keys", "dkim", "alerts", "newsletter"
-    }
+    assert set(defaults) == {"database", "smtp", "sending", "site", "keys", "dkim", "alerts", "newsletter"}
     for section in schema.sections():
         kept = document[section.name]
         table = kept[0] if isinstance(kept, list) else kept.get("weekly", kept)

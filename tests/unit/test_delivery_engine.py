@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
@@ -16,6 +17,7 @@ from digest.delivery import (
     Claimed,
     Engine,
     Limits,
+    Meter,
     Offered,
     Page,
     Progress,
@@ -50,6 +52,7 @@ class MemoryLedger:
         self.commit_breaks: deque[Exception | None] = deque()
         self.renewals = 0
         self.renew_breaks: Exception | None = None
+        self.notes: list[tuple[float, float | None]] = []
         self.stolen: set[int] = set()
         self.leaving: set[int] = set()
         self.gone: set[int] = set()
@@ -100,6 +103,14 @@ class MemoryLedger:
         self.renewals += 1
         if self.renew_breaks:
             raise self.renew_breaks
+
+    def give_back(self) -> int:
+        back = [number for number, state in self.states.items() if state is State.claimed]
+        self.states.update(dict.fromkeys(back, State.queued))
+        return len(back)
+
+    def note(self, rate: float, seconds_left: float | None) -> None:
+        self.notes.append((rate, seconds_left))
 
     def count(self) -> Counter[State]:
         return Counter(self.states.values())
@@ -197,7 +208,9 @@ def compose(recipient: Recipient) -> Message:
 class Room:
     """An engine with everything around it."""
 
-    def __init__(self, count: int = 10, *, capacity: int = 3, limits: Limits = FAST, slow: bool = False) -> None:
+    def __init__(
+        self, count: int = 10, *, capacity: int = 3, limits: Limits = FAST, slow: bool = False
+    ) -> None:
         self.clock = FixedClock(NOW)
         self.ledger = MemoryLedger(count, self.clock)
         self.transport = ScriptedTransport(self.ledger, capacity)
@@ -216,8 +229,7 @@ class Room:
             stale=self.stale,
             random=lambda: 0.0,
             limits=self.limits,
-            left=len(self.ledger.states),
-            watch=self.seen.append,
+            meter=Meter(len(self.ledger.states), self.seen.append, time.monotonic),
         )
 
     def run(self) -> Report:
