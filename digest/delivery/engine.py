@@ -257,7 +257,8 @@ class Engine:
                 self._pause(f"message to {claimed.recipient.address}", _said(outcome), outcome, meaning.hint)
             return self._again(claimed, outcome, meaning.wait)
         if outcome.kind is OutcomeKind.rejected and outcome.at == "MAIL":
-            self._pause("MAIL FROM", f"the sender is refused: {_said(outcome)}", outcome, meaning.hint)
+            hint = meaning.hint or "Check the newsletter's sender and return_path_domain in config.toml."
+            self._pause("MAIL FROM", f"the sender is refused: {_said(outcome)}", outcome, hint)
             return Result(outcome, State.queued)
         if outcome.kind is OutcomeKind.rejected:
             return Result(outcome, State.rejected)

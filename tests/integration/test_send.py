@@ -46,6 +46,7 @@ class Office:
             "DIGEST_SMTP__PORT": str(server.port),
             "DIGEST_SMTP__TIMEOUT": "5",
             "DIGEST_SMTP__CONNECTIONS": "2",
+            "DIGEST_SMTP__DEPTH": "1",
             **environ,
         }
         self.app, self.clock = newsroom(folder, now=NOW, people=people, environ=self.environ)
