@@ -116,7 +116,9 @@ def show(app: App, edition: str, as_json: bool) -> None:
       digest edition forecast weekly --at 2026-11-24T18:00 --json"""
 )
 @click.argument("edition")
-@click.option("--at", type=TIME, help="As if it left then; default: its send time, or now where that is over.")
+@click.option(
+    "--at", type=TIME, help="As if it left then; default: its send time, or now where that is over."
+)
 @json_option
 @pass_app
 def forecast(app: App, edition: str, at: dt.datetime | None, as_json: bool) -> None:
