@@ -446,8 +446,8 @@ class Outcome:
     reply: str = ""
     """The reply's text; for an accepted message it often has the relay's queue id."""
     at: str = ""
-    """The command that was refused: "MAIL", "RCPT", "DATA", or "text" for the answer to the whole text; "" for
-    an outcome without a reply."""
+    """The command that was refused: "MAIL", "RCPT", "DATA", or "text" for the answer to the whole text; ""
+    for an outcome without a reply."""
 
 
 @dataclass(frozen=True, slots=True)

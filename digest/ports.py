@@ -29,7 +29,7 @@ class Results(Protocol):
         ...
 
     def unusable(self, error: TransportError) -> None:
-        """The relay cannot be used at all. Told before the outcomes ("unsent") of the messages that waited."""
+        """The relay cannot be used at all. Told before the outcomes ("unsent") of what waited."""
         ...
 
 

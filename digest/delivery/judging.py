@@ -1,4 +1,4 @@
-"""One run's outcomes, judged in the order in which they come: the row of each, and whether the run may go on."""
+"""One run's outcomes, judged as they come: what each makes of its row, and whether the run may go on."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Outbox:
         return self._rows.wants_more(at_once)
 
     def wait(self, now: float) -> float | None:
-        """Seconds until a copy may be ready because its domain may go on; None while that is not the reason."""
+        """Seconds until a domain that has to wait may go on; None while that is not what is waited for."""
         if self._composed or self._busy:
             return None
         return self._rows.wait(now) or None

@@ -9,7 +9,7 @@ from digest.store.leased import LeasedEdition
 
 
 class FirstFew:
-    """Claims the copies of these mailboxes (by address key) and nobody else's. See `digest.delivery.Ledger`."""
+    """Claims the copies of these mailboxes (by address key) only. See `digest.delivery.Ledger`."""
 
     def __init__(self, leased: LeasedEdition, keys: Collection[str]) -> None:
         self._leased, self._keys = leased, keys

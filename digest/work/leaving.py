@@ -1,4 +1,4 @@
-"""One run of an edition that leaves: the relay is opened, the audience fixed, copies sent, the end settled."""
+"""One run of an edition that leaves: opens the relay, fixes the audience, sends, and settles the end."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class Leaving:
 
                     report = await self._canary(leased, engine, stop, meter)
                     if report is None:
-                        report = await self._patiently(leased, engine, stop, transport)
+                        report = await self._patiently(leased, engine, stop)
                 with suppress(StoreError):  # it is only for looking at
                     await asyncio.to_thread(leased.note, 0.0, None)
                 await self._settle(leased, report)
@@ -176,25 +176,30 @@ class Leaving:
             why = "none of the canary's copies was taken; look with: digest deliveries"
             self._desk.editions.pause(self._edition.id, why, at=self._desk.clock.now(), by=SENDER)
             return Report(report.done, SendingStopped(f"edition {self._edition.name}: {why}"))
+        try:
+            waited = await self._wait_for_canary(leased, newsletter.canary_wait, meter)
+        except (SendingStopped, StoreError) as error:
+            return Report(report.done, error)
+        return None if waited else Report(report.done, stopped=True)
+
+    async def _wait_for_canary(self, leased: LeasedEdition, wait: dt.timedelta, meter: Meter) -> bool:
+        """Counted from the first copy of the edition, also after a restart; False when a stop was asked for.
+
+        Somebody who holds or pauses the edition meanwhile is found out by the lease: `SendingStopped`.
+        """
         started = await asyncio.to_thread(self._desk.ledger.started, self._edition.id)
-        if started is None:
-            return None
-        while (left := started + newsletter.canary_wait - self._desk.clock.now()) > dt.timedelta(0):
+        while started is not None and (left := started + wait - self._desk.clock.now()) > dt.timedelta(0):
             meter.waits("the canary's copies have left; the others follow", left.total_seconds())
             if not await self._signal.sleep(min(left.total_seconds(), _RENEWED)):
-                return Report(report.done, stopped=True)
-            try:
-                await asyncio.to_thread(leased.renew)
-            except (SendingStopped, StoreError) as error:
-                return Report(report.done, error)
-        return None
+                return False
+            await asyncio.to_thread(leased.renew)
+        return True
 
     async def _patiently(
         self,
         leased: LeasedEdition,
         engine: Callable[[Ledger], Engine],
         stop: Stop,
-        transport: Transport,
     ) -> Report:
         """Sends what is due. A relay that goes away in the middle is waited for, as long as that may be a
         restart; copies that it took in between begin the waiting anew."""

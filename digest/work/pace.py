@@ -1,4 +1,4 @@
-"""How fast mail may leave: the limits of [sending], held by all editions that leave at once, and over restarts."""
+"""How fast mail may leave: the limits of [sending], over all editions that leave, and over restarts."""
 
 from __future__ import annotations
 

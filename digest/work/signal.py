@@ -29,7 +29,7 @@ class Signal:
         """Waits for so long, or until it is asked; whether it was not."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        while not self.asked and (left := end - loop.time()) > 0:
+        while not self.asked and (left := end - loop.time()) > 0:  # noqa: ASYNC110 - set by other threads
             await asyncio.sleep(min(POLL, left))
         return not self.asked
 
