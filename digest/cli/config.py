@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import unicodedata
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,9 @@ def _notes(settings: Settings, signed: Collection[str]) -> Iterator[str]:
     for slug, newsletter in settings.newsletter.items():
         if newsletter.sender.lower().endswith(_RESERVED):
             yield f"newsletter.{slug}.sender is {newsletter.sender}, from which nobody can send"
-        elif slug not in signed:
+        if any(unicodedata.category(c) == "So" for c in newsletter.sender_name or newsletter.name):
+            yield f"newsletter.{slug} has a picture in its sender's name; large mailbox providers distrust it"
+        if slug not in signed and not newsletter.sender.lower().endswith(_RESERVED):
             domain = newsletter.sender.rpartition("@")[2]
             yield (
                 f"mail of newsletter.{slug} is not signed here: the relay has to sign for {domain}, or make "

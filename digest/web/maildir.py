@@ -6,6 +6,7 @@ A file is the received message, byte for byte, behind the two fields that a deli
 
 from __future__ import annotations
 
+import base64
 import email.message
 import itertools
 import os
@@ -96,7 +97,7 @@ class Maildir:
         return Letter(
             line,
             tuple((key, _words(value)) for key, value in message.items()),
-            _part(message, "html"),
+            _with_pictures(_part(message, "html"), message),
             _part(message, "plain"),
             source,
         )
@@ -137,3 +138,13 @@ def _part(message: email.message.EmailMessage, kind: str) -> str:
         return str(part.get_content())
     except (LookupError, ValueError):  # an unknown character set
         return str((part.get_payload(decode=True) or b"").decode("utf-8", "replace"))  # type: ignore[union-attr]
+
+
+def _with_pictures(html: str, message: email.message.EmailMessage) -> str:
+    """The HTML with the pictures of the mail (RFC 2392) put into it: a browser would not find them."""
+    for part in message.walk():
+        cid = str(part.get("Content-ID", "")).strip().strip("<>")
+        if cid and f"cid:{cid}" in html and part.get_content_maintype() == "image":
+            data = base64.b64encode(part.get_payload(decode=True) or b"").decode("ascii")  # type: ignore[arg-type]
+            html = html.replace(f"cid:{cid}", f"data:{part.get_content_type()};base64,{data}")
+    return html

@@ -28,7 +28,7 @@ from digest.edition import (
     with_enclosures,
 )
 from digest.errors import ConfigError, EditionError, UsageError
-from digest.model import Choices, Edition, EditionState, Period, Sender
+from digest.model import Choices, Edition, EditionState, Period, Recipient, Sender
 from digest.ranking import rank
 from digest.schedule import last_complete
 from digest.work.composer import enclosed
@@ -37,6 +37,15 @@ from digest.work.own_pictures import own_pictures
 
 ATTACHMENTS = 5_000_000
 """Octets of all attachments together; base64 makes a third more of them, and many servers stop at 10 MB."""
+LARGE, LARGEST = 1_000_000, 10_000_000
+"""Octets of a whole copy: from the first on editors are told, beyond the second many servers refuse it."""
+TOO_LARGE = (
+    "Each copy has {:.1f} MB, and many servers take no more than 10: leave attachments out, or link the "
+    "pictures (inline_pictures in config.toml), or send it all the same (digest edition release)."
+)
+LARGE_COPY = (
+    "each copy has {:.1f} MB, with its attachments and pictures: it takes long to send and to receive"
+)
 CLIPPED = (
     "Its HTML is longer than the 102 kB that Gmail shows: readers there would not see its end, nor the link "
     "for leaving. Show fewer stories (count in config.toml, or digest edition exclude), shorten the "
@@ -218,7 +227,11 @@ def _made(desk: Desk, edition: Edition, now: dt.datetime) -> tuple[Edition, Mapp
         warnings = "\n".join(rendered.warnings)
         if clipping(rendered.sizes.html_personal) is Clipping.clipped:
             holds.append(CLIPPED)
-        _compile(desk, made)
+        size = _size(desk, made)
+        if size > LARGEST:
+            holds.append(TOO_LARGE.format(size / 1e6))
+        elif size > LARGE:
+            warnings = "\n".join((warnings, LARGE_COPY.format(size / 1e6))).strip()
     hold = " ".join(each for each in holds if each)
     policy = {**made.policy, **_policy(settings), "hold": hold, "warnings": warnings}
     made = replace(made, policy=policy, held=_held(edition, hold))
@@ -228,10 +241,15 @@ def _made(desk: Desk, edition: Edition, now: dt.datetime) -> tuple[Edition, Mapp
     ), templates
 
 
-def _compile(desk: Desk, edition: Edition) -> None:
-    """Raises `EditionError` for what could not be written as a message: found now, not as it leaves."""
+def _size(desk: Desk, edition: Edition) -> int:
+    """Octets of a copy with everything in it.
+
+    Raises `EditionError` for what could not be written as a message: found now, not as it leaves.
+    """
+    enclosures = tuple(enclosed(desk, edition))
     try:
-        compile_message(edition.variants[0], desk.frame(edition), enclosures=tuple(enclosed(desk, edition)))
+        compiled = compile_message(edition.variants[0], desk.frame(edition), enclosures=enclosures)
+        return len(compiled.composer(lambda *_: ("", "", ""))(Recipient(0, 0, "a@example.org")).content)
     except ValueError as error:
         raise EditionError(
             edition.name,

@@ -15,6 +15,7 @@ from digest.errors import ConfigError
 from digest.model import Edition, EditionState, Message, Recipient
 from digest.sample import READERS, Sample
 from digest.tokens import Purpose, inert
+from digest.web.maildir import Maildir
 from digest.work import build, composer
 from digest.work.departure import check_content
 from digest.work.letters import letter, send_letters
@@ -144,6 +145,26 @@ def test_pictures_can_stand_in_the_mail(tmp_path: Path) -> None:
     assert shown.html.count("/media/") == html.get_content().count("cid:")
     folder = write(app, shown, tmp_path / "preview").parent
     assert set(pictures.values()) <= {path.read_bytes() for path in (folder / "media").iterdir()}
+
+
+def test_the_trial_inbox_shows_pictures_that_are_in_the_mail(tmp_path: Path) -> None:
+    app = office(tmp_path, **{f"{PREFIX}INLINE_PICTURES": "true"})
+    inbox = Maildir(tmp_path / "inbox")
+    name = inbox.add("a@example.org", "b@example.org", preview(app, built(app), address="b@example.org").eml)
+    letter = inbox.letter(name)
+    assert letter is not None
+    assert "cid:" not in letter.html
+    assert 'src="data:image/jpeg;base64,' in letter.html
+
+
+def test_a_large_copy_is_noted_and_a_huge_one_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = office(tmp_path, **{f"{PREFIX}ATTACHMENTS": "terms.pdf"})
+    (tmp_path / "news" / "terms.pdf").write_bytes(bytes(1_000_000))
+    edition = built(app)
+    assert "each copy has 1.4 MB" in str(edition.policy["warnings"])
+    assert edition.held == ""
+    monkeypatch.setattr(build, "LARGEST", 1_300_000)
+    assert "Each copy has 1.4 MB" in build.rebuild(app, edition, by="test").held
 
 
 def test_pictures_are_linked_unless_asked_for(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import email
+import re
 from email import policy
 from email.message import EmailMessage
 from typing import Any
@@ -23,6 +24,7 @@ from digest.compose import (
 )
 from digest.errors import AddressError
 from digest.model import Recipient, Sender, SlotContext, SlotName, Variant, slot_token
+from digest.tokens import KeyRing, copy_signer
 
 NONCE = "0123456789abcdef"
 STRICT = policy.SMTP.clone(raise_on_defect=True)
@@ -167,6 +169,53 @@ def test_optional_fields_may_be_missing() -> None:
     assert "Content-Language" not in message
     assert f"<http://127.0.0.1:8765/u/{LEAVE}>" in message["List-Unsubscribe"]
     assert f"<mailto:leave+{LEAVE}@example.org>" in message["List-Unsubscribe"]
+
+
+# --- what large mailbox providers ask of bulk mail ----------------------------------------------------
+
+
+def test_one_can_leave_by_one_click_and_by_mail() -> None:
+    message = parsed(copy_of(compile_message(variant(), FRAME)))
+
+    assert re.findall(r"<([^>]*)>", message["List-Unsubscribe"]) == [
+        f"https://news.example.org/u/{LEAVE}",
+        f"mailto:leave+{LEAVE}@bounces.example.org",
+    ]
+    assert message.get_all("List-Unsubscribe-Post") == ["List-Unsubscribe=One-Click"]
+
+
+def test_it_says_that_it_is_bulk_mail_and_whose() -> None:
+    message = parsed(copy_of(compile_message(variant(), FRAME)))
+
+    assert message["List-Id"] == "Weekly News <weekly.example.org>"
+    assert message["Feedback-ID"].split(":") == ["2026-11-09", "weekly", "digest", "exampleorg"]
+    assert (message["Auto-Submitted"], message["Precedence"]) == ("auto-generated", "bulk")
+
+
+def test_complaints_have_an_address_only_where_one_is_set() -> None:
+    assert "CFBL-Address" not in parsed(copy_of(compile_message(variant(), FRAME)))
+    frame = dataclasses.replace(
+        FRAME, sender=dataclasses.replace(FRAME.sender, complaints="fbl@bücher.example")
+    )
+    message = parsed(copy_of(compile_message(variant(), frame)))
+    assert message["CFBL-Address"] == "fbl@xn--bcher-kva.example; report=arf"
+
+
+def test_each_copy_has_a_message_id_and_a_return_path_of_its_own_and_keeps_them() -> None:
+    compose = compile_message(variant(), FRAME).composer(copy_signer(KeyRing.generate()))
+    readers = [dataclasses.replace(ANN, delivery=number) for number in range(50)]
+    made = [compose(reader) for reader in readers]
+
+    assert len({parsed(each.content)["Message-ID"] for each in made}) == 50
+    assert len({each.mail_from for each in made}) == 50
+    assert all(re.fullmatch(r"bounce\+[a-z2-7]{28}@bounces\.example\.org", each.mail_from) for each in made)
+    assert [compose(reader) for reader in readers] == made
+
+
+def test_there_is_one_from_and_it_is_the_newsletter() -> None:
+    message = parsed(copy_of(compile_message(variant(), FRAME)))
+
+    assert [str(each) for each in message["From"].addresses] == ["Weekly News <news@example.org>"]
 
 
 @pytest.mark.parametrize(

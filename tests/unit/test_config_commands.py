@@ -174,7 +174,7 @@ def test_check_refuses_a_missing_or_open_key_file(config: Path) -> None:
 def test_check_notes_what_will_not_do_for_real_sending(config: Path) -> None:
     config.write_text(
         '[smtp]\nhost = "relay.example.net"\nport = 465\ntls = "none"\nuser = "u"\npassword = "p"\n'
-        '[newsletter.weekly]\nname = "W"\nsender = "w@Example.org"\n'
+        '[newsletter.weekly]\nname = "W"\nsender = "w@Example.org"\nsender_name = "News 🗞"\n'
     )
     config.chmod(0o644)
     result = run("config", "check", "--json", "--config", str(config))
@@ -182,9 +182,17 @@ def test_check_notes_what_will_not_do_for_real_sending(config: Path) -> None:
 
     assert document["ok"] is True
     said = "\n".join(document["notes"])
-    for part in ("chmod 600", "implicit TLS", "cross the network", "RFC 8058", "postal", "nobody can send"):
+    for part in (
+        "chmod 600",
+        "implicit TLS",
+        "cross the network",
+        "RFC 8058",
+        "postal",
+        "nobody can send",
+        "picture",
+    ):
         assert part in said
-    assert len(document["notes"]) == 6
+    assert len(document["notes"]) == 7
 
 
 def test_check_looks_at_the_keys_that_sign(config: Path) -> None:
