@@ -33,6 +33,7 @@ from digest.edition import content_hash
 from digest.model import Edition
 from digest.sample import READERS, Sample
 from digest.schedule import last_complete
+from digest.store import Database
 from digest.store.tables import people as tables
 from digest.work.build import approve, build
 from subscribers import address_key
@@ -105,10 +106,11 @@ def newsroom(people: int, *, postgres: bool = False) -> Iterator[Newsroom]:
     try:
         variables = {"DIGEST_DATABASE__URL": url(template)} if template else {}
         config, _, _ = make(folder / "news", first_config())
+        if template:
+            with closing(Database(url(template))) as database:
+                database.create_or_upgrade()
         app = App(load(config, variables))
         try:
-            if template:
-                app.database.create_or_upgrade()
             edition = _fill(app, people)
         finally:
             app.database.close()

@@ -45,6 +45,11 @@ _STYLE = """\
       .d3 { fill: #b1bac4 } .d4 { fill: #e3b341 } .d5 { fill: #ff8078 }
     }"""
 
+_OPEN = (
+    f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
+    f'height="{HEIGHT}" role="img" aria-labelledby="title">'
+)
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -58,8 +63,7 @@ class Curve:
 def drawn(curves: Sequence[Curve]) -> str:
     """The whole picture, the same for the same points."""
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}"'
-        f' height="{HEIGHT}" role="img" aria-labelledby="title">',
+        _OPEN,
         '  <title id="title">Messages a second against the round-trip time to the relay</title>',
         f"  <style>\n{_STYLE}\n  </style>",
         f'  <rect class="page" x="0.5" y="0.5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="6"/>',

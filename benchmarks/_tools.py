@@ -35,7 +35,8 @@ def compiled(name: str, *, tls: bool = False) -> Path:
     program = FOLDER / (f"{name}-tls" if tls else name)
     source = HERE / f"{name}.c"
     with_tls = (["-DWITH_TLS"], ["-lssl", "-lcrypto"]) if tls else ([], [])
-    command = [compiler, "-std=c11", "-O2", "-Wall", *with_tls[0], source, "-o", program, *with_tls[1]]
+    files = [str(source), "-o", str(program)]
+    command = [compiler, "-std=c11", "-O2", "-Wall", *with_tls[0], *files, *with_tls[1]]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         need = (
