@@ -38,7 +38,7 @@ from digest.store.tables import people as tables
 from digest.work.build import approve, build
 from subscribers import address_key
 
-SERVER = os.environ.get("DIGEST_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
+SERVER = os.environ.get("DIGEST_BENCH_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 """Where the PostgreSQL ledger is measured: databases are made and dropped there."""
 _WEEK_END = dt.datetime(2026, 11, 16, tzinfo=dt.UTC)
 _BATCH = 20_000

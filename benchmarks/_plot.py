@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 760, 440
-LEFT, RIGHT, TOP, BOTTOM = 74, 208, 44, 54
+WIDTH, HEIGHT = 800, 440
+LEFT, RIGHT, TOP, BOTTOM = 74, 238, 44, 54
 LOWEST, HIGHEST = 10, 100_000
 _TRIPS = (0, 1, 5, 20, 50, 100)
 _APART = 0.3
