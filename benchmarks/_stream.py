@@ -2,8 +2,8 @@
 
     python -m benchmarks._stream FOLDER EDITION
 
-Everything but SMTP is the product's: the store, the fan-out, claims, composing, offers, results. Prints one line
-of JSON: what the fan-out took, what a message cost afterwards, and the memory on the way.
+Everything but SMTP is the product's: the store, the fan-out, claims, composing, offers, results. Prints one
+line of JSON: what the fan-out took, what a message cost afterwards, and the memory on the way.
 """
 
 from __future__ import annotations
