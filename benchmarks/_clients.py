@@ -32,9 +32,11 @@ class Ours:
     label: str
     newsroom: Newsroom
     settings: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
+    """Signs with DKIM: "rsa" or "ed25519"."""
 
     def send(self, port: int, messages: int, ca_file: Path | None = None) -> Measured:
-        with self.newsroom.copy(messages) as made:
+        with self.newsroom.copy(messages, key=self.key) as made:
             variables = {
                 "DIGEST_SMTP__PORT": str(port),
                 "DIGEST_SMTP__CONNECTIONS": str(CONNECTIONS),

@@ -36,10 +36,13 @@ from digest.schedule import last_complete
 from digest.store import Database
 from digest.store.tables import people as tables
 from digest.work.build import approve, build
+from digest.work.dkim_keys import KeyFolder
 from subscribers import address_key
 
 SERVER = os.environ.get("DIGEST_BENCH_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 """Where the PostgreSQL ledger is measured: databases are made and dropped there."""
+DOMAIN = "example.org"
+"""Of the sender in the first configuration."""
 _WEEK_END = dt.datetime(2026, 11, 16, tzinfo=dt.UTC)
 _BATCH = 20_000
 _numbers = count(1)
@@ -65,14 +68,16 @@ class Newsroom:
     """Its PostgreSQL database; "" for SQLite."""
 
     @contextmanager
-    def copy(self, people: int) -> Iterator[Copy]:
-        """One with the first `people` readers; gone afterwards."""
+    def copy(self, people: int, *, key: str = "") -> Iterator[Copy]:
+        """One with the first `people` readers, that signs with a `key` of that kind; gone afterwards."""
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=FOLDER))
         variables: dict[str, str] = {}
         database = ""
         try:
             for file in ("config.toml", "digest.keys"):
                 shutil.copy(self.folder / file, folder)
+            if key:
+                shutil.copytree(self._signing(key), folder / "dkim")
             if self.template:
                 database = _create(self.template)
                 variables["DIGEST_DATABASE__URL"] = url(database)
@@ -86,6 +91,18 @@ class Newsroom:
             if database:
                 drop(database)
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _signing(self, kind: str) -> Path:
+        """A folder with one DKIM key that signs: "rsa" (2048 bits) or "ed25519"."""
+        folder = self.folder / f"dkim-{kind}"
+        if not folder.exists():
+            keys, now = KeyFolder(folder), dt.datetime.now(dt.UTC)
+            keys.make(DOMAIN, "bench", ed25519=True, at=now)
+            keys.activate(DOMAIN, "bench", at=now)
+            for file in (folder / DOMAIN).glob("*.pem"):
+                if f".{kind}." not in file.name:
+                    file.unlink()
+        return folder
 
     def _leave_out(self, folder: Path, database: str, people: int) -> None:
         statement = f"DELETE FROM subscription WHERE id > {people:d}"

@@ -57,7 +57,8 @@ def run() -> None:
         f"      fan-out to the first result: {large['fan_out']:.1f} s, {large['fan_out_cpu']:.1f} s of CPU\n"
         f"      sent: {large['messages'] / large['seconds']:,.0f} a second, "
         f"{each(large):.1f} us of CPU each; of {SMALL:,}: {usual:.1f} us\n"
-        f"      memory: {large['idle'] / _MB:.0f} MB idle, {large['peak'] / _MB:.0f} MB at most; "
+        f"      memory: {large['idle'] / _MB:.0f} MB idle, {large['peak'] / _MB:.0f} MB at most "
+        f"({max(run['peak'] for run in small) / _MB:.0f} MB with {SMALL:,}); "
         f"{large['early'] / _MB:.0f} MB in the first quarter, {large['late'] / _MB:.0f} MB in the last"
     )
     bar("fan-out", large["fan_out"], 15, " s", most=True)
