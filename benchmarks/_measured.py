@@ -76,7 +76,7 @@ def from_outside(command: Sequence[str], messages: int) -> Measured:
         if ended:
             break
         peak = max(peak, memory(process.pid)[1])
-        time.sleep(0.002)
+        time.sleep(0.005)
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
