@@ -57,8 +57,8 @@ class Line:
         rate = self.fastest
         if round_trip:
             rate = min(rate, CONNECTIONS * self.messages_a_trip / round_trip * 1000)
-        # Not fewer than ten on each connection: its first and last round trips must not count for much.
-        return max(min(int(rate * _SECONDS), MOST), 10 * CONNECTIONS)
+        # Not fewer than twenty on each connection: greeting and leave-taking must not count for much.
+        return max(min(int(rate * _SECONDS), MOST), 20 * CONNECTIONS)
 
 
 def lines(room: Newsroom) -> list[Line]:
