@@ -84,6 +84,10 @@ class StoreError(DigestError):
     """The database cannot be used: locked, read-only, full, missing, of another version."""
 
 
+class StoreBusy(StoreError):  # noqa: N818 - a state, not a failure
+    """Two programs were in each other's way, and this one gave in: nothing was written, it may try again."""
+
+
 class StoreVersionError(StoreError):
     """The schema is older or newer than this program."""
 

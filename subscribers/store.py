@@ -262,18 +262,22 @@ class Subscribers:
 
     # --- what the ledger builds on --------------------------------------------------------------------
 
-    def audience(self, newsletter: str) -> sa.Select[tuple[int, str, str, str, str, str]]:
+    def audience(self, newsletter: str) -> sa.Select[tuple[int, str, str, int, str, str, str]]:
         """Who is to get this newsletter, suppressions not yet taken off.
 
-        Columns: subscription, address, address_key, domain, name, language. Without an order; `subscription`
-        is indexed with the newsletter and the state, so that a fan-out can go on from where it was.
+        Columns: subscription, address, address_key, mailbox, domain, name, language. `mailbox` is the lowest
+        id of the subscribers who share the address key. Without an order; `subscription` is indexed with the
+        newsletter and the state, so that a fan-out can go on from where it was.
         """
         person, series = self._tables.subscriber, self._tables.subscription
+        sharing = person.alias("sharing")
+        mailbox = sa.select(sa.func.min(sharing.c.id)).where(sharing.c.address_key == person.c.address_key)
         return (
             sa.select(
                 series.c.id.label("subscription"),
                 person.c.address,
                 person.c.address_key,
+                mailbox.correlate(person).scalar_subquery().label("mailbox"),
                 person.c.domain,
                 person.c.name,
                 person.c.language,
@@ -285,6 +289,10 @@ class Subscribers:
                 person.c.address.is_not(None),
             )
         )
+
+    def key_of(self, address: str) -> str:
+        """The key of a mailbox, as it stands in the audience. Raises `AddressRefused`."""
+        return address_key(self._secret, address)
 
     def do_not_send(self) -> sa.Select[tuple[str]]:
         """The keys of all suppressed mailboxes: one column, `address_key`."""

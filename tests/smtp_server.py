@@ -26,11 +26,11 @@ from typing import Self
 class Fault:
     """What goes wrong, and when.
 
-    `at`: connect, greeting, ehlo, starttls, auth, rset, mail, rcpt, data (BDAT too, whose bytes are read all the
-    same), text (after `after` bytes of it), dot (all of it was read), quit. `who` narrows it to one recipient (from rcpt on). Then, in this order: `hook`
-    is called, `delay` seconds pass, `reply` is said instead of the usual answer (b"" says nothing), `extra`
-    behind it, and `then` one of "", "close", "reset", "stall". `taken` decides whether a message counts as
-    received at "dot".
+    `at`: connect, greeting, ehlo, starttls, auth, rset, mail, rcpt, data (BDAT too, whose bytes are read all
+    the same), text (after `after` bytes of it), dot (all of it was read), quit. `who` narrows it to one
+    recipient (from rcpt on). Then, in this order: `hook` is called, `delay` seconds pass, `reply` is said
+    instead of the usual answer (b"" says nothing), `extra` behind it, and `then` one of "", "close",
+    "reset", "stall". `taken` decides whether a message counts as received at "dot".
     """
 
     at: str

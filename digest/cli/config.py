@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -33,18 +33,21 @@ def command() -> None:
 @json_option
 @pass_session
 def check(session: Session, as_json: bool) -> None:
-    """Read config.toml, the DIGEST_ variables and the key file, and say whether they are right.
+    """Read config.toml, the DIGEST_ variables and the key files, and say whether they are right.
 
     Everything wrong is listed with file, line and what is allowed; exit code 2. What is allowed but will not
     do for real sending is noted.
     """
     from digest.config import read  # noqa: PLC0415 - quick start-up
     from digest.tokens import KeyRing  # noqa: PLC0415
+    from digest.work.dkim_keys import KeyFolder  # noqa: PLC0415
 
     loaded = read(session.config, os.environ)
     settings = loaded.settings
     KeyRing.load(settings.path(settings.keys.file))
-    notes = [*_file_notes(loaded), *_notes(settings)]
+    dkim = KeyFolder(settings.path(settings.dkim.keys), required=settings.dkim.required)
+    signs = {slug: dkim.signing(each.sender.rpartition("@")[2]) for slug, each in settings.newsletter.items()}
+    notes = [*_file_notes(loaded), *_notes(settings, {slug for slug, keys in signs.items() if keys})]
     if as_json:
         print_json({"file": loaded.file, "ok": True, "notes": notes})
         return
@@ -64,7 +67,7 @@ def _file_notes(loaded: Loaded) -> Iterator[str]:
         yield f"others may read the password in {loaded.file}. Run: chmod 600 {loaded.file}"
 
 
-def _notes(settings: Settings) -> Iterator[str]:
+def _notes(settings: Settings, signed: Collection[str]) -> Iterator[str]:
     smtp, site = settings.smtp, settings.site
     if not settings.newsletter:
         yield "there is no newsletter; add a section such as [newsletter.weekly]"
@@ -81,6 +84,12 @@ def _notes(settings: Settings) -> Iterator[str]:
     for slug, newsletter in settings.newsletter.items():
         if newsletter.sender.lower().endswith(_RESERVED):
             yield f"newsletter.{slug}.sender is {newsletter.sender}, from which nobody can send"
+        elif slug not in signed:
+            domain = newsletter.sender.rpartition("@")[2]
+            yield (
+                f"mail of newsletter.{slug} is not signed here: the relay has to sign for {domain}, or make "
+                f"a key: digest dkim keygen {domain}"
+            )
 
 
 @command.command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import shlex
 import shutil
@@ -183,7 +184,7 @@ def _summary(app: App, folder: Path, *, serve: bool) -> None:
             hint=f"Begin anew: {_command('demo', '--fresh', folder=folder)}",
         ) from error
     _picks(app, edition)
-    _places(folder, serve=serve)
+    _places(folder, edition.period.window.end, serve=serve)
 
 
 def _picks(app: App, edition: Edition) -> None:
@@ -203,7 +204,7 @@ def _picks(app: App, edition: Edition) -> None:
         _indented(f"{out.story.title}: {out.reason}")
 
 
-def _places(folder: Path, *, serve: bool) -> None:
+def _places(folder: Path, end: dt.datetime, *, serve: bool) -> None:
     preview, inbox = (folder / "preview" / "index.html").resolve(), folder.resolve() / "inbox"
     click.echo(f"\n{_heading('Look at it')}")
     _place(
@@ -223,11 +224,11 @@ def _places(folder: Path, *, serve: bool) -> None:
     click.echo(f"\n{_heading('Go on from here')}")
     config = shlex.quote(str(folder / "config.toml"))
     for words, why in (
-        (f"rank {SLUG}", "why these, and why not the others"),
+        (f"rank {SLUG} --at {end:%Y-%m-%dT%H:%MZ}", "why these, and why not the others"),
         (f"edition show {SLUG}", "the edition, its version and its state"),
         (f"deliveries {SLUG}", "what became of each copy"),
     ):
-        click.echo(f"  {_program()} --config {config} {words:<20} {click.style(f'# {why}', dim=True)}")
+        click.echo(f"  {_program()} --config {config} {words:<35} {click.style(f'# {why}', dim=True)}")
     click.echo(f"  {config} is yours to change.")
 
 

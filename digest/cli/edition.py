@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from digest.model import Edition, EditionState
 
 if TYPE_CHECKING:
     from digest.app import App
+
+_NOT_LEFT = (EditionState.draft, EditionState.approved)
 
 
 @click.group()
@@ -98,8 +101,41 @@ def list_(app: App, newsletter: str, limit: int, as_json: bool) -> None:
 @json_option
 @pass_app
 def show(app: App, edition: str, as_json: bool) -> None:
-    """An edition's stories with their reasons, and what was left out."""
-    _show(app.editions.get(edition), as_json=as_json)
+    """An edition's stories with their reasons, what was left out, and when it would be out."""
+    found = app.editions.get(edition)
+    _show(found, as_json=as_json)
+    if not as_json:
+        for line in _forecast(app, found):
+            click.echo(line)
+
+
+@command.command(
+    epilog="""\b
+    Examples:
+      digest edition forecast weekly
+      digest edition forecast weekly --at 2026-11-24T18:00 --json"""
+)
+@click.argument("edition")
+@click.option(
+    "--at", type=TIME, help="As if it left then; default: its send time, or now where that is over."
+)
+@json_option
+@pass_app
+def forecast(app: App, edition: str, at: dt.datetime | None, as_json: bool) -> None:
+    """When the edition would be out, and what stands in its way: the relay's limits, growth, lateness."""
+    from digest.work.forecast import forecast_of, in_words  # noqa: PLC0415 - quick start-up
+
+    found = app.editions.get(edition)
+    recipients = app.subscribers.counts(found.newsletter).reachable
+    made = forecast_of(app, found, start=at)
+    if made is None:
+        why = "nobody has it yet" if found.state in _NOT_LEFT else f"it is {_state(found)}"
+        raise NothingToDo(f"there is nothing to forecast for {found.name}: {why}")
+    if as_json:
+        print_json({"edition": found.name, "recipients": recipients, **dataclasses.asdict(made)})
+        return
+    for line in in_words(made, recipients):
+        click.echo(line)
 
 
 @command.command(
@@ -234,6 +270,8 @@ def approve(app: App, edition: str, by: str | None, as_json: bool) -> None:
         found = work.approve(app, found, by=by or actor())
         app.installation.settle(f"approve {found.name}", at=app.clock.now())
         say(f"{found.name} is approved. It leaves by schedule, or now with: digest send {found.name}")
+    for line in _forecast(app, found):
+        say(line)
     if as_json:
         print_json(_facts(found))
 
@@ -291,6 +329,13 @@ def cancel(app: App, edition: str, reason: str, as_json: bool) -> None:
     say(f"{cancelled.name} is cancelled.")
     if as_json:
         print_json(_facts(cancelled))
+
+
+def _forecast(app: App, edition: Edition) -> list[str]:
+    from digest.work.forecast import forecast_of, in_words  # noqa: PLC0415 - quick start-up
+
+    made = forecast_of(app, edition) if edition.variants else None
+    return in_words(made, app.subscribers.counts(edition.newsletter).reachable) if made else []
 
 
 def _choose(app: App, edition: str, story: str, action: Any, change: Any, as_json: bool) -> None:

@@ -22,7 +22,7 @@ from digest.compose.slots import Piece, Slot
 from digest.compose.transfer import LINE, SOFT_BREAK, encode_text, encode_value
 from digest.model import Sender, SlotContext, SlotName
 
-_MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,99}")
+_MEDIA_TYPE = re.compile(r"(?!message|multipart)[a-z]+/[a-z0-9][a-z0-9.+-]{0,99}")
 _BASE64_LINE = 57
 """Octets that make a line of 76 (RFC 2045 6.8)."""
 
@@ -160,7 +160,9 @@ def _shown(
 def _file(enclosure: Enclosure, cid: str = "") -> _Entity:
     """A file in base64; raises ValueError for a name or a media type that cannot stand in a header field."""
     if not _MEDIA_TYPE.fullmatch(enclosure.media_type):
-        raise ValueError(f"{enclosure.name}: {enclosure.media_type!r} is not a media type (RFC 6838)")
+        raise ValueError(
+            f"{enclosure.name}: {enclosure.media_type!r} is no media type of a single part (RFC 2046 3)"
+        )
     disposition = "inline" if cid else "attachment"
     fields = [
         f"Content-Type: {enclosure.media_type}{headers.parameter('name', enclosure.name)}",

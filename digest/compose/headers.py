@@ -62,6 +62,8 @@ def name_and_address(name: str, bracketed: str, column: int) -> str:
     """`Name <address>` to stand at `column`, folded before the bracket when it does not fit."""
     if not name:
         return bracketed
+    if not name.isascii():
+        return _followed(encoded_words(name, column), column, bracketed)
     phrase = name
     if _ATOMS.fullmatch(name):
         if column + len(name) + 1 + len(bracketed) <= FOLD and "=?" not in name:  # most names
@@ -70,10 +72,15 @@ def name_and_address(name: str, bracketed: str, column: int) -> str:
         phrase = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if "=?" in name or not _PRINTABLE.fullmatch(name) or column + len(phrase) > FOLD:
         phrase = encoded_words(name, column)
-    before, folded, last = phrase.rpartition("\r\n")
+    return _followed(phrase, column, bracketed)
+
+
+def _followed(phrase: str, column: int, bracketed: str) -> str:
+    """The phrase that stands at `column` with what comes behind it, on its last line or on the next one."""
+    _, folded, last = phrase.rpartition("\r\n")
     end = len(last) if folded else column + len(phrase)
     fold = "\r\n" if end + 1 + len(bracketed) > FOLD else ""
-    return f"{before}{folded}{last}{fold} {bracketed}"
+    return f"{phrase}{fold} {bracketed}"
 
 
 def encoded_words(text: str, column: int) -> str:

@@ -21,7 +21,7 @@ LINE = 75
 
 _TOKENS = tuple(chr(b) if 32 <= b <= 126 and b != 61 else f"={b:02X}" for b in range(256))
 _USUAL = re.compile(r"(?=.{0,75}\Z)(?!\.|From )[!-<>-~]+(?: [!-<>-~]+)*").fullmatch
-_SPECIAL = re.compile(rb"\.|From |.*(?:\t|  | \Z)").match
+_SPECIAL = (b".", b"From ")
 _BREAK = re.compile(r"\r\n|\r|\n")
 
 
@@ -45,7 +45,8 @@ def _encode_line(line: str) -> bytes:
     if len(data) <= LINE:
         # Most lines and nearly all values come out as the standard library has them.
         whole = b2a_qp(data, istext=False)
-        if len(whole) <= LINE and not _SPECIAL(whole):
+        special = b"  " in whole or b"\t" in whole or whole.startswith(_SPECIAL) or whole.endswith(b" ")
+        if len(whole) <= LINE and not special:
             return whole
     tokens = [_TOKENS[b] for b in data]
     for at in range(1, len(tokens)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,32 +157,40 @@ def _with_files(settings: Settings, loaded: Loaded) -> tuple[Settings, list[Conf
 
     if settings.templates is not None and not settings.path(settings.templates).is_dir():
         complain(("templates",), "there is no such folder", settings.path(settings.templates))
-    filled: dict[str, Database | Smtp] = {}
     sections: dict[str, Database | Smtp] = {
-        "database": settings.database, "smtp": settings.smtp, "fallback": settings.fallback
-    }  # fmt: skip
-    for name, section in sections.items():
-        if isinstance(section, Smtp):
-            for key in ("ca_file", "client_secret_file", "refresh_token_file"):
-                named = getattr(section, key)
-                if named is None:
-                    continue
+        "database": settings.database,
+        "smtp": settings.smtp,
+        "fallback": settings.fallback,
+    }
+    filled = {name: _filled(settings, name, section, complain) for name, section in sections.items()}
+    return settings.model_copy(update=filled), errors
+
+
+def _filled(
+    settings: Settings,
+    name: str,
+    section: Database | Smtp,
+    complain: Callable[[KeyPath, str, Path], None],
+) -> Database | Smtp:
+    """A section with its password, and with absolute names of its other files: a transport knows no root."""
+    if isinstance(section, Smtp):
+        for key in ("ca_file", "client_secret_file", "refresh_token_file"):
+            named = getattr(section, key)
+            if named is not None:
                 file = settings.path(named)
                 if not file.is_file():
                     complain((name, key), "there is no such file", file)
-                # Absolute, for the transport knows no root.
-                filled[name] = filled.get(name, section).model_copy(update={key: file})
-        if section.password_file is None:
-            continue
-        file = settings.path(section.password_file)
-        try:
-            password = file.read_text("utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not a text"
-            complain((name, "password_file"), f"the password cannot be read: {reason}", file)
-            continue
-        if not password or CONTROL.search(password):
-            complain((name, "password_file"), "the file has to hold one line, the password", file)
-            continue
-        filled[name] = filled.get(name, section).model_copy(update={"password": SecretStr(password)})
-    return settings.model_copy(update=filled), errors
+                section = section.model_copy(update={key: file})
+    if section.password_file is None:
+        return section
+    file = settings.path(section.password_file)
+    try:
+        password = file.read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text"
+        complain((name, "password_file"), f"the password cannot be read: {reason}", file)
+        return section
+    if not password or CONTROL.search(password):
+        complain((name, "password_file"), "the file has to hold one line, the password", file)
+        return section
+    return section.model_copy(update={"password": SecretStr(password)})

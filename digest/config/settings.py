@@ -126,7 +126,7 @@ class Smtp(_Section):
     )
     tls: SmtpTls = Field(
         SmtpTls.auto,
-        description='"required" (STARTTLS or nothing is sent), "implicit", "starttls" (only where it is offered), '
+        description='"required" (STARTTLS or nothing is sent), "implicit", "starttls" (where it is offered), '
         '"none", or "auto": none to loopback, required to everything else. Certificates are checked.',
     )
     ca_file: File | None = Field(
@@ -159,8 +159,8 @@ class Smtp(_Section):
     connections: Annotated[int, Field(ge=1, le=100)] = Field(4, description="Connections at the same time.")
     depth: Annotated[int, Field(ge=1, le=64)] = Field(
         8,
-        description="Messages on their way over one connection, where the relay offers CHUNKING. At a crash at "
-        "most connections x depth copies are in doubt.",
+        description="Messages on their way over one connection, where the relay offers CHUNKING. At a "
+        "crash at most connections x depth copies are in doubt.",
     )
     pipelining: bool = Field(True, description="Use PIPELINING where the relay offers it.")
     chunking: bool = Field(True, description="Use CHUNKING where the relay offers it.")
@@ -183,7 +183,7 @@ class Smtp(_Section):
     )
     dsn: SmtpDsn = Field(
         SmtpDsn.off,
-        description='Ask for reports (RFC 3461) where the relay offers that: "failure", "delay" (these as well), '
+        description='Ask for reports (RFC 3461) where the relay offers that: "failure", "delay" (as well), '
         '"never", or "off": ask for nothing.',
     )
     helo: Domain = Field("", description="The name to greet with; empty for this machine's.")

@@ -353,6 +353,8 @@ class Engine:
                 self._beat_due = False
                 await self._attempt(self._write(self._ledger.renew))
         claimed = self._outbox.rest()
+        if claimed:
+            self._last = False
         for pause in (0.0, *self._limits.record_again):
             if not self._results and not claimed:
                 break

@@ -1,4 +1,4 @@
-"""What a server offers (EHLO, RFC 5321 4.1.1.1), what we want, and the way of sending that follows from both."""
+"""What a server offers (EHLO, RFC 5321 4.1.1.1), what we want, and the way of sending that follows."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Auth(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What we want. `name` greets; `user` "" means no sign-in; `password` "" with XOAUTH2: a token is asked for.
+    """What we want. `name` greets; `user` "" means no sign-in; without `password` a token is asked for.
 
-    `secure`: what is said needs no TLS to be secret (implicit TLS, or loopback). `notify` is RFC 3461's NOTIFY,
-    such as "FAILURE,DELAY"; "" asks for nothing.
+    `secure`: what is said needs no TLS to be secret (implicit TLS, or loopback). `notify` is NOTIFY of
+    RFC 3461, such as "FAILURE,DELAY"; "" asks for nothing.
     """
 
     name: str = "[127.0.0.1]"
@@ -62,7 +62,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """The extensions that a server named, by their keyword in capitals; none for a server that took only HELO."""
+    """The extensions that a server named, by their keyword in capitals; none for one that took only HELO."""
 
     extensions: Mapping[str, str] = field(default_factory=dict)
     name: str = ""

@@ -1,7 +1,7 @@
 """One connection to a relay: moves bytes between a socket and a `Session`, on callbacks of the event loop.
 
-The socket is handled without asyncio's transports in between, for three reasons: how much of a text the kernel
-has taken is known exactly; when writing fails, what the server said last can still be read; and it costs less.
+No transport of asyncio stands in between, for three reasons: how much of a text the kernel has taken is known
+exactly; when writing fails, what the server said last can still be read; and it costs less.
 """
 
 from __future__ import annotations

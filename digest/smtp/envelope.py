@@ -30,7 +30,8 @@ class Copy:
     """A message on its way. The session owns it from `Session.add` until it tells it as an event."""
 
     __slots__ = (
-        "awaits", "blocks", "due", "end", "handed", "message", "outcome", "refusal", "size", "text", "written",
+        "awaits", "blocks", "due", "end", "handed", "message", "outcome", "refusal", "size", "text",
+        "written",
     )  # fmt: skip
 
     def __init__(self, message: Message) -> None:
@@ -135,11 +136,8 @@ class Envelopes:
                     message, "5.6.3", "the message is 8-bit, and this relay does not offer 8BITMIME"
                 )
             if not _header(text).isascii() and not self._utf8:
-                return _refused(
-                    message,
-                    "5.6.7",
-                    "a header has characters outside ASCII, which need SMTPUTF8; this relay does not offer it",
-                )
+                problem = "a header has characters outside ASCII, which need SMTPUTF8; this relay has none"
+                return _refused(message, "5.6.7", problem)
         if 0 < self._size < len(text):
             problem = f"a message has {len(text):,} bytes, the server takes {self._size:,}"
             return _refused(message, "5.3.4", problem, code=552)

@@ -1,4 +1,4 @@
-"""What a session tells its driver. A message that has ended is an event too: its `digest.smtp.envelope.Copy`."""
+"""What a session tells its driver. A message that has ended is an event too: its `Copy`."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The session is over; all its copies were told before. `usual`: the server ended it in an orderly way, or
-    we did; a new connection may do better at once."""
+    """The session is over; all its copies were told before. `usual`: the server ended it in an orderly way,
+    or we did; a new connection may do better at once."""
 
     reason: str
     usual: bool

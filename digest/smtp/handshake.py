@@ -66,27 +66,24 @@ class Handshake:
 
     def reply(self, reply: Reply) -> Told | None:
         """Takes the answer to what was written last."""
-        match self.step:
-            case Step.greeting:
-                if reply.code != 220:
-                    return self._failed(reply)
+        told: Told | None = None
+        match self.step, reply.code:
+            case Step.greeting, 220:
                 self._say(Step.ehlo, f"EHLO {self._options.name}")
-            case Step.ehlo:
-                return self._greeted(reply)
-            case Step.helo:
-                if reply.code != 250:
-                    return self._failed(reply)
-                return self._go_on()
-            case Step.starttls:
-                if reply.code != 220:
-                    return self._failed(reply)
+            case Step.ehlo, _:
+                told = self._greeted(reply)
+            case Step.helo, 250:
+                told = self._go_on()
+            case Step.starttls, 220:
                 self.step = Step.driver
-                return StartTls()
-            case Step.auth:
-                return self._authenticated(reply)
+                told = StartTls()
+            case Step.auth, _:
+                told = self._authenticated(reply)
+            case Step.driver, _:
+                told = Failed(self.step.value, f"a reply that nobody asked for: {reply}")
             case _:
-                return Failed(self.step.value, f"a reply that nobody asked for: {reply}")
-        return None
+                told = self._failed(reply)
+        return told
 
     def _greeted(self, reply: Reply) -> Told | None:
         if reply.code == 250:

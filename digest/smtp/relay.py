@@ -1,8 +1,9 @@
-"""One relay as configured: where it is, how it is spoken to, how long it is waited for, what an error hints at."""
+"""One relay as configured: where it is, how it is spoken to, how long it is waited for."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import ssl
 from dataclasses import dataclass
@@ -75,8 +76,8 @@ class Relay:
 
     @property
     def context(self) -> ssl.SSLContext:
-        """TLS 1.2 or better; certificate and host name are checked. Raises `TransportError` for a CA file that
-        is none."""
+        """TLS 1.2 or better; certificate and host name are checked. Raises `TransportError` for a CA file
+        that is none."""
         if self._context is None:
             try:
                 self._context = ssl.create_default_context(cafile=self._ca_file)
@@ -127,6 +128,8 @@ def reason(error: BaseException) -> str:
         return f"its certificate is not valid here: {error.verify_message}"
     if isinstance(error, ssl.SSLError) and error.reason:
         return error.reason.replace("_", " ").lower()
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)  # asyncio says "Connect call failed ('127.0.0.1', 25)"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

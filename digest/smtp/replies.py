@@ -22,7 +22,7 @@ _KNOWN = 64
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply. `text` is on one line and printable; `lines` are those of the server, without the code."""
+    """A whole reply. `text` is on one line and printable; `lines` are as they came, without the code."""
 
     code: int
     text: str

@@ -19,6 +19,8 @@ What makes that true, for any number of copies in flight:
   next reply is about, and its `awaits` says which of its commands.
 - A reply to a command that has not left (`awaits` > `written`) is nobody's answer: the connection is not
   trusted any more.
+- A new connection is trusted with one message first, and with one more for each that it took: a server that
+  hangs up in silence brings one copy in doubt, not all that could be in flight.
 - The text leaves in blocks, as the driver asks for them, so that what is in doubt is what the connection
   holds, and an answer before the end of a text is seen to be one.
 - In chunking mode the text leaves before its envelope was answered. RSET stands in front of each envelope
@@ -35,7 +37,7 @@ from enum import StrEnum
 
 from digest.model import Outcome, OutcomeKind
 from digest.smtp.capabilities import Capabilities, Mode, Options
-from digest.smtp.envelope import DATA, MAIL, RCPT, RSET, TEXT, WORDS, Copy, Envelopes
+from digest.smtp.envelope import DATA, RCPT, RSET, TEXT, WORDS, Copy, Envelopes
 from digest.smtp.events import Closed, Failed, Ready, StartTls, TokenWanted
 from digest.smtp.handshake import Handshake, Step
 from digest.smtp.replies import Reply, ReplyReader
@@ -62,6 +64,10 @@ class Phase(StrEnum):
     """QUIT was said, or the server said 421: it has only to close."""
 
 
+_PHASES = (Phase.command, Phase.command, Phase.command, Phase.data, Phase.text)
+"""By what a copy awaits."""
+
+
 class Session:
     """See the module."""
 
@@ -77,7 +83,8 @@ class Session:
         self._reader = ReplyReader()
         self._shake: Handshake | None = Handshake(options)
         self._grouped = self._chunked = False
-        self._most = 0
+        self._most = self._depth = 0
+        """How many copies it works on now, and at best."""
         self._limit = options.limit
         self._waiting: deque[Copy] = deque()
         self._flying: deque[Copy] = deque()
@@ -115,8 +122,8 @@ class Session:
 
     @property
     def midway(self) -> bool:
-        """Whether it is in the middle of a text: whoever writes the next block should look for a reply first."""
-        return bool(self._flying) and 0 < self._flying[-1].blocks and not self._flying[-1].handed
+        """Whether it is in the middle of a text: before the next block is a time to look for a reply."""
+        return bool(self._flying) and self._flying[-1].blocks > 0 and not self._flying[-1].handed
 
     @property
     def busy(self) -> bool:
@@ -126,25 +133,21 @@ class Session:
     @property
     def waits(self) -> Phase:
         """What the server has to say next."""
-        if self._shake is not None:
-            if self._shake.step is Step.driver or self._shake.line:
-                return Phase.nothing
-            return Phase.greeting if self._shake.step is Step.greeting else Phase.command
+        shake = self._shake
+        if shake is not None:
+            phase = Phase.greeting if shake.step is Step.greeting else Phase.command
+            return Phase.nothing if shake.line or shake.step is Step.driver else phase
         if self._closing or self._quit_written:
             return Phase.goodbye
-        if not self._flying:
+        head = self._flying[0] if self._flying else None
+        if head is None or head.awaits > head.written:
             return Phase.nothing
-        head = self._flying[0]
-        if head.awaits > head.written:
-            return Phase.nothing
-        if head.awaits == TEXT:
-            return Phase.text
-        return Phase.data if head.awaits == DATA else Phase.command
+        return _PHASES[head.awaits]
 
     # Copies
 
     def add(self, copy: Copy) -> bool:
-        """Takes a copy; False when it cannot be sent here at all: then its `outcome` is set and it is not kept."""
+        """Takes a copy; False when it cannot be sent here at all: it has its `outcome` and is not kept."""
         refusal = self._envelopes.refusal(copy)
         if refusal is not None:
             copy.outcome = refusal
@@ -188,31 +191,35 @@ class Session:
                 commands = self._put_text(last, pieces)
             elif last.written < last.awaits:
                 commands = self._command(last)
-        if self._waiting and (last is None or (last.handed and self._grouped)) and len(flying) < self._most:
-            copy = self._waiting.popleft()
-            self.begun += 1
-            if self._unclean or (self._chunked and last is not None):
-                copy.awaits = RSET
-                self._unclean = False
-            flying.append(copy)
-            if not self._grouped:
-                commands += self._command(copy)
-            elif not self._chunked:
-                commands += self._envelope(copy) + "DATA\r\n"
-                copy.written = DATA
-            elif not self._proven:
-                commands += self._envelope(copy)
-                copy.written = RCPT
-            else:
-                self._put(f"{commands}{self._envelope(copy)}BDAT {copy.size} LAST\r\n", pieces)
-                copy.written, copy.due = RCPT, True
-                commands = self._put_text(copy, pieces)
+        free = last is None or (last.handed and self._grouped)
+        if free and self._waiting and len(flying) < self._most:
+            commands = self._begin(self._waiting.popleft(), commands, pieces)
         if commands:
             self._put(commands, pieces)
         elif not (pieces or flying or self._quit_written) and (self._quitting or self.used_up):
             self._quit_written = True
             self._put("QUIT\r\n", pieces)
         return pieces
+
+    def _begin(self, copy: Copy, commands: str, pieces: list[Buffer]) -> str:
+        """The first that leaves of a copy, behind `commands`."""
+        self.begun += 1
+        if self._unclean or (self._chunked and self._flying):
+            copy.awaits = RSET
+            self._unclean = False
+        self._flying.append(copy)
+        if not self._grouped:
+            return commands + self._command(copy)
+        commands += self._envelope(copy)
+        if not self._chunked:
+            copy.written = DATA
+            return commands + "DATA\r\n"
+        copy.written = RCPT
+        if not self._proven:
+            return commands
+        self._put(f"{commands}BDAT {copy.size} LAST\r\n", pieces)
+        copy.due = True
+        return self._put_text(copy, pieces)
 
     def _envelope(self, copy: Copy) -> str:
         reset = "RSET\r\n" if copy.awaits == RSET else ""
@@ -308,7 +315,8 @@ class Session:
         self.capabilities, self.mode = capabilities, capabilities.mode(options)
         self._grouped = capabilities.grouped(options)
         self._chunked = self.mode is Mode.chunking
-        self._most = 1 if not self._grouped else options.depth if self._chunked else 2
+        self._most = 2 if self._grouped and not self._chunked else 1
+        self._depth = options.depth if self._grouped and self._chunked else self._most
         limits = [limit for limit in (options.limit, capabilities.most_messages) if limit]
         self._limit = min(limits, default=0)
         self._envelopes = Envelopes(capabilities, options, chunked=self._chunked)
@@ -328,6 +336,8 @@ class Session:
         if copy.awaits == TEXT:
             flying.popleft()
             self._unclean = self._chunked and not fits
+            if fits and self._most < self._depth:
+                self._most += 1
             if copy.outcome is None:
                 outcome = copy.refusal or reply.outcome(copy.message.delivery, _kind(code), "text")
                 self._tell(copy, outcome, events)

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from digest.errors import ConfigError, StoreError, StoreVersionError
 from digest.store import versions
 from digest.store.failures import UPGRADE, explain, explain_cause
-from digest.store.writer import PostgresWriter, SqliteWriter, Writer
+from digest.store.writer import PostgresWriter, SqliteWriter, Writer, begin_immediate, use_for
 
 Synchronous = Literal["full", "normal", "off"]
 
@@ -92,16 +92,23 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """A connection in one transaction: committed at the end of the block, undone by any exception."""
-        with self._explained(), self._engine.begin() as connection:
+    def write(self, *, snapshot: bool = False) -> Iterator[sa.Connection]:
+        """A connection in one transaction: committed at the end of the block, undone by any exception.
+
+        With `snapshot` it sees one moment (on SQLite it always does). Raises `StoreBusy` when PostgreSQL could
+        not do it beside what others did: it may be tried again.
+        """
+        engine = self._engine
+        if snapshot and self.file is None:
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with self._explained(), engine.begin() as connection:
             yield connection
 
     def writer(self) -> Writer:
         """A connection of its own for many short transactions. Opens nothing until it is used; to be closed."""
         writer: Writer
         if self.file is not None:
-            writer = SqliteWriter(self._own_connection, self.name)
+            writer = SqliteWriter(self._own_connection, self.name, self._patience)
         else:
             writer = PostgresWriter(self._own_connection, self.name, self._patience)
         self._writers.add(writer)
@@ -273,10 +280,16 @@ def _sqlite_engine(file: Path, patience: float, synchronous: Synchronous) -> sa.
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
         reads = bool(connection.get_execution_options().get("digest_reads"))
-        if connection.info.get("query_only") is not reads:
-            connection.exec_driver_sql(f"PRAGMA query_only={int(reads)}")
-            connection.info["query_only"] = reads
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        use_for(connection, writing=not reads, patience=patience)
+        if reads:
+            connection.exec_driver_sql("BEGIN")
+            return
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        try:
+            begin_immediate(driver, patience)
+        except sqlite3.Error as error:
+            raise explain_cause(error, f"database {file}") or error from error
 
     return engine
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from digest.errors import StoreError, StoreVersionError
+from digest.errors import StoreBusy, StoreError, StoreVersionError
 
 if TYPE_CHECKING:
     import psycopg
@@ -48,6 +48,9 @@ _SQLITE: dict[int, tuple[str, str]] = {
         "Check database.url in config.toml: that file holds something else.",
     ),
 }
+
+BUSY = frozenset({"40P01", "40001"})
+"""Deadlock and serialization failure: PostgreSQL has undone the transaction; it may be tried again."""
 
 _POSTGRESQL: dict[str, tuple[str, str]] = {
     "28000": ("refuses this user", "Check the user in database.url and the server's pg_hba.conf."),
@@ -120,7 +123,8 @@ def _explain_postgresql(cause: psycopg.Error, database: str) -> StoreError | Non
         return StoreVersionError(f"{database} is not of this version: {first_line}", hint=UPGRADE)
     known = _POSTGRESQL.get(state or "") or _by_libpq_message(str(cause))
     if known is not None:
-        return StoreError(f"{database} {known[0]}", hint=known[1])
+        kind = StoreBusy if state in BUSY else StoreError
+        return kind(f"{database} {known[0]}", hint=known[1])
     if state is None and isinstance(cause, psycopg.OperationalError):
         return StoreError(
             f"{database} does not answer: {first_line}",

@@ -251,7 +251,7 @@ class LeasedEdition:
     def _moves(self) -> Moves:
         why = why_not(self._audience, self._do_not_send, self._database.dialect)
         kind = SqliteMoves if self._database.file is not None else PostgresMoves
-        return kind(self.number, self.held, why)
+        return kind(self.number, self.held, why, self._mine)
 
     def _claims(self, limit: int, only: Collection[str] | None) -> Iterator[Taken]:
         """Each a transaction of its own: nearly always it is one."""
@@ -279,7 +279,7 @@ class LeasedEdition:
     def _claim(self, what: Claim, when: When) -> Taken:
         def action(driver: Any, again: bool) -> Taken:
             if again:
-                self._moves.give_back_unknown(driver, self._mine)
+                self._moves.give_back_unknown(driver)
             return self._moves.claim(driver, what, when)
 
         taken = self._writer.run(action, single=True)

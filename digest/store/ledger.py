@@ -28,7 +28,7 @@ from digest.store.piles import (
     move_these,
     passing,
 )
-from digest.store.tables import PASSING, delivery, edition
+from digest.store.tables import PASSING, delivery, edition, sending, sending_minute
 
 State = DeliveryState
 _PAGE = 1000
@@ -172,6 +172,23 @@ class SqlLedger:
                 (dt.datetime.fromtimestamp(minute * 60, dt.UTC), int(count))
                 for minute, count in connection.execute(query.order_by(both.c.minute))
             ]
+
+    def speed(self, number: int) -> float:
+        """Copies a second that this edition left with: in its busiest minute, or, of one that took less, over
+        the seconds from the first offer to the last answer. 0.0 when it never left."""
+        past = sa.select(sa.func.max(sending_minute.c.offered)).where(sending_minute.c.edition == number)
+        present = sa.select(sending.c.minute_offered).where(sending.c.edition == number)
+        span = sa.select(sa.func.min(delivery.c.offered), sa.func.max(delivery.c.settled)).where(
+            delivery.c.edition == number, delivery.c.offered.is_not(None)
+        )
+        with self._database.read() as connection:
+            most = max(connection.execute(past).scalar() or 0, connection.execute(present).scalar() or 0)
+            accepted = counted(connection, number)[State.accepted]
+            if not most or accepted > 2 * most:
+                return most / 60
+            first, last = connection.execute(span).one()
+        seconds = (last - first).total_seconds() if first is not None and last is not None else 60.0
+        return float(accepted / min(max(seconds, 1.0), 60.0))
 
     # Decisions of people
 

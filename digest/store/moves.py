@@ -110,7 +110,8 @@ class Committed:
 class Moves(Protocol):
     """The moves of one edition under one lease, within the caller's transaction.
 
-    `driver` is the database driver's own connection.
+    `driver` is the database driver's own connection. Made with the set of rows that are outstanding: claimed,
+    and neither offered nor given back; the caller keeps it true.
     """
 
     def claim(self, driver: Any, what: Claim, when: When) -> Taken:
@@ -136,8 +137,8 @@ class Moves(Protocol):
         """Of these rows, those that are claimed go back to the queue. Returns how many."""
         ...
 
-    def give_back_unknown(self, driver: Any, known: Collection[int]) -> int:
-        """Claimed rows that are not among `known` go back: a claim whose end was not heard of took them."""
+    def give_back_unknown(self, driver: Any) -> int:
+        """Claimed rows that are not outstanding go back: a claim whose end was not heard of took them."""
         ...
 
 

@@ -8,6 +8,7 @@ state, and rows are looked at once more when they are reached.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from digest.delivery import Result
@@ -160,7 +161,8 @@ ON CONFLICT (minute, edition) DO UPDATE SET offered = excluded.offered"""
 class PostgresMoves:
     """See `digest.store.moves.Moves`; `why` is the text that `why_not` makes."""
 
-    def __init__(self, number: int, held: Held, why: str) -> None:
+    def __init__(self, number: int, held: Held, why: str, mine: AbstractSet[int]) -> None:
+        self._outstanding = mine
         self._this = {"edition": number, "name": held.name, "owner": held.owner, "epoch": held.epoch}
         self._minute = -1
         self._claims = {name: _claim(pick, why) for name, pick in _PICKS.items()}
@@ -203,6 +205,7 @@ class PostgresMoves:
         statement = self._commit_results
         if results:
             parameters |= _arrays(results)
+        offers = [number for number in offers if number in self._outstanding]
         if offers:
             statement = self._commit_both if results else self._commit_offers
             parameters |= {"offers": _array(offers), "again": again, "minute": when.minute}
@@ -217,9 +220,9 @@ class PostgresMoves:
     def give_back(self, driver: psycopg.Connection[Any], deliveries: Collection[int]) -> int:
         return self._give_back(driver, "d.id = ANY(%(these)s::bigint[])", deliveries)
 
-    def give_back_unknown(self, driver: psycopg.Connection[Any], known: Collection[int]) -> int:
+    def give_back_unknown(self, driver: psycopg.Connection[Any]) -> int:
         which = "d.edition = %(edition)s AND d.id <> ALL(%(these)s::bigint[])"
-        return self._give_back(driver, which, known)
+        return self._give_back(driver, which, self._outstanding)
 
     def _give_back(self, driver: psycopg.Connection[Any], which: str, these: Collection[int]) -> int:
         parameters = self._this | {"these": _array(these)}

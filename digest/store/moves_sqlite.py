@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from digest.delivery import Result
@@ -47,6 +48,7 @@ _SKIP = """
 UPDATE delivery SET state = 'skipped', pile = 'skipped', skip_reason = ?, settled = ?, next_attempt = NULL
 WHERE id = ?"""
 
+_ALL_OFFERED = f"SELECT count(*) FROM delivery WHERE {_THESE} AND state = 'offered' AND {_MINE}"
 _OPEN = f"""
 SELECT id, state FROM delivery
 WHERE {_THESE} AND {_MINE} AND (state = 'offered' OR state = 'claimed' OR state = 'uncertain')"""
@@ -56,9 +58,10 @@ WHERE id = ?"""
 _WRITE = """
 UPDATE delivery SET state = ?, pile = ?, attempts = attempts + ?, next_attempt = ?, settled = ?, code = ?,
 enhanced = ?, reply = ? WHERE id = ?"""
-_OFFER = f"""
-UPDATE delivery SET state = 'offered', offered = ? WHERE {_THESE} AND state = 'claimed' AND {_MINE}
-RETURNING id"""
+_OFFER = (
+    f"UPDATE delivery SET state = 'offered', offered = ? WHERE {_THESE} AND state = 'claimed' AND {_MINE}"
+)
+_OFFERED = f"SELECT id FROM delivery WHERE {_THESE} AND state = 'offered' AND {_MINE}"
 _QUEUE_AGAIN = "UPDATE delivery SET state = 'queued', pile = 'queued', next_attempt = NULL"
 _GIVE_BACK = f"{_QUEUE_AGAIN} WHERE {_THESE} AND state = 'claimed' AND {_MINE}"
 _GIVE_BACK_UNKNOWN = f"{_QUEUE_AGAIN} WHERE edition = ? AND state = 'claimed' AND {_MINE} AND NOT {_THESE}"
@@ -71,10 +74,12 @@ ON CONFLICT (minute, edition) DO UPDATE SET offered = excluded.offered"""
 class SqliteMoves:
     """See `digest.store.moves.Moves`; `why` is the text that `why_not` makes."""
 
-    def __init__(self, number: int, held: Held, why: str) -> None:
-        self._number, self._held = number, held
+    def __init__(self, number: int, held: Held, why: str, mine: AbstractSet[int]) -> None:
+        self._number, self._held, self._outstanding = number, held, mine
         self._mine = (held.owner, held.epoch)
         self._minute = -1
+        # Until another connection changes anything, nobody can have left since the rows were claimed.
+        self._checked: tuple[sqlite3.Connection, int] | None = None
         columns = f"d.id, d.subscription, d.address, d.name, d.variant, d.attempts, d.domain, {why} AS why"
         rows = f"SELECT {columns} FROM delivery d WHERE "
         self._select_queue = f"{rows}{_QUEUE} AND d.id > ? AND d.id <= ? ORDER BY d.id LIMIT ?"
@@ -92,6 +97,8 @@ class SqliteMoves:
         if place.stopped(EditionState.sending):
             return Taken(place)
         found = self._find(driver, what, when)
+        if not self._outstanding:
+            self._checked = _version(driver)
         rows: list[Row] = found
         skipped = [(row[7], when.now, row[0]) for row in found if row[7] is not None]
         if skipped:
@@ -123,17 +130,17 @@ class SqliteMoves:
         if not offers or place.stopped(EditionState.sending):
             self._count(driver, moved)
             return Committed(place)
-        these = json.dumps(offers)
-        skipped = driver.execute(self._unwanted, (when.now, these, *self._mine)).fetchall()
-        if skipped:
-            driver.executemany(_SKIP, skipped)
-        rows = driver.execute(_OFFER, (when.now, these, *self._mine)).fetchall()
-        _move(moved, "claimed", "offered", len(rows))
+        skipped = self._skip_unwanted(driver, offers, when)
         _move(moved, "claimed", "skipped", len(skipped))
-        self._count(driver, moved, offered=len(rows), minute=when.minute)
-        return Committed(
-            place, frozenset([row[0] for row in rows]), frozenset([number for _, _, number in skipped])
-        )
+        wanted = self._outstanding & set(offers) - skipped
+        offered = frozenset(wanted)
+        these = json.dumps(list(wanted))
+        rows = driver.execute(_OFFER, (when.now, these, *self._mine)).rowcount
+        if rows != len(wanted):  # some are no longer claimed; of these rows none was offered before
+            offered = frozenset(number for (number,) in driver.execute(_OFFERED, (these, *self._mine)))
+        _move(moved, "claimed", "offered", rows)
+        self._count(driver, moved, offered=rows, minute=when.minute)
+        return Committed(place, offered, skipped)
 
     def give_back(self, driver: sqlite3.Connection, deliveries: Collection[int]) -> int:
         these = json.dumps(list(deliveries))
@@ -141,8 +148,8 @@ class SqliteMoves:
         self._count(driver, {"claimed": -given, "queued": given})
         return given
 
-    def give_back_unknown(self, driver: sqlite3.Connection, known: Collection[int]) -> int:
-        parameters = (self._number, *self._mine, json.dumps(list(known)))
+    def give_back_unknown(self, driver: sqlite3.Connection) -> int:
+        parameters = (self._number, *self._mine, json.dumps(list(self._outstanding)))
         given = driver.execute(_GIVE_BACK_UNKNOWN, parameters).rowcount
         self._count(driver, {"claimed": -given, "queued": given})
         return given
@@ -164,6 +171,21 @@ class SqliteMoves:
         to = _LAST if what.to is None else what.to
         return driver.execute(self._select_queue, (self._number, what.after, to, what.limit)).fetchall()
 
+    def _skip_unwanted(self, driver: sqlite3.Connection, offers: Sequence[int], when: When) -> frozenset[int]:
+        """Those of the offers whose readers left or were suppressed since they were claimed."""
+        now = _version(driver)
+        if now == self._checked:
+            return frozenset()
+        these = json.dumps(list(self._outstanding))
+        found = driver.execute(self._unwanted, (when.now, these, *self._mine)).fetchall()
+        if not found:
+            self._checked = now
+        offered = set(offers)
+        skipped = [row for row in found if row[2] in offered]
+        if skipped:
+            driver.executemany(_SKIP, skipped)
+        return frozenset(number for _, _, number in skipped)
+
     def _write(
         self,
         driver: sqlite3.Connection,
@@ -173,7 +195,11 @@ class SqliteMoves:
         moved: dict[str, int],
     ) -> None:
         these = json.dumps([result.outcome.delivery for result in results])
-        was = dict(driver.execute(_OPEN, (these, *self._mine)).fetchall())
+        (all_offered,) = driver.execute(_ALL_OFFERED, (these, *self._mine)).fetchone()
+        if all_offered == len(results):
+            was = {result.outcome.delivery: "offered" for result in results}
+        else:
+            was = dict(driver.execute(_OPEN, (these, *self._mine)).fetchall())
         now, accepted, others, waiting = when.now, [], [], False
         for result in results:
             outcome, state = result.outcome, result.state
@@ -231,6 +257,11 @@ class SqliteMoves:
             statement = "SELECT queued FROM sending WHERE edition = ?"
         row = driver.execute(statement, (*values, self._number)).fetchone()
         return int(row[0]) if row else 0
+
+
+def _version(driver: sqlite3.Connection) -> tuple[sqlite3.Connection, int]:
+    """Differs when anything was committed over another connection in between."""
+    return driver, driver.execute("PRAGMA data_version").fetchone()[0]
 
 
 def _move(moved: dict[str, int], before: str, after: str, rows: int) -> None:

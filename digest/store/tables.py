@@ -343,7 +343,11 @@ delivery = Table(
     Column("edition", ID, ForeignKey("edition.id"), nullable=False),
     Column("subscription", ID, ForeignKey("subscription.id"), nullable=False),
     Column("address", sa.Text, nullable=False),
-    Column("address_key", sa.Text),  # NULL: skipped, another row has this mailbox
+    Column("address_key", sa.Text),
+    # The lowest subscriber with this address key: unique like the key, but in the order of the rows, where an
+    # index of a million keys would be written all over for every thousand rows. NULL, as is the key: skipped,
+    # another row has this mailbox.
+    Column("mailbox", ID),
     Column("domain", sa.Text, nullable=False),
     Column("name", sa.Text, nullable=False, server_default=""),
     Column("variant", sa.Text, nullable=False),
@@ -363,7 +367,7 @@ delivery = Table(
     Column("code", sa.Integer, nullable=False, server_default="0"),
     Column("enhanced", sa.Text, nullable=False, server_default=""),
     Column("reply", sa.Text, nullable=False, server_default=""),
-    UniqueConstraint("edition", "address_key"),
+    UniqueConstraint("edition", "mailbox"),
     UniqueConstraint("edition", "subscription"),
     sa.CheckConstraint(" OR ".join(f"state = '{state}'" for state in STATES), name="state"),
     sa.CheckConstraint(f"(pile IS NULL) = ({_PASSES}) AND (pile IS NULL OR pile = state)", name="pile"),

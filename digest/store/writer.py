@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import sqlalchemy as sa
 
 from digest.errors import StoreError
-from digest.store.failures import explain_cause
+from digest.store.failures import BUSY, explain_cause
 
 if TYPE_CHECKING:
     import psycopg
 
 T = TypeVar("T")
 _PAUSE = 0.1
-_AGAIN = {"40P01", "40001"}  # deadlock, serialization failure: PostgreSQL has undone the transaction
+_LOOK = 5
+"""So many milliseconds SQLite waits for a lock before it is asked anew; it looks after 1, 2 and 2 more."""
 _BACKEND = """
 SELECT pid, extract(epoch FROM backend_start)::float8 FROM pg_stat_activity WHERE pid = pg_backend_pid()"""
 _END_BACKEND = """
@@ -44,17 +45,43 @@ class Writer(Protocol):
     def close(self) -> None: ...
 
 
+def use_for(connection: sa.Connection, *, writing: bool, patience: float) -> None:
+    """Makes a connection of SQLite one that writes, or one that cannot; remembered with it."""
+    if connection.info.get("writes") is not writing:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.execute(f"PRAGMA query_only={int(not writing)}")
+        driver.execute(f"PRAGMA busy_timeout={_LOOK if writing else int(patience * 1000)}")
+        connection.info["writes"] = writing
+
+
+def begin_immediate(driver: sqlite3.Connection, patience: float) -> None:
+    """Begins a transaction with the write lock. Raises `sqlite3.OperationalError` when it stays locked.
+
+    SQLite's own way of waiting looks again after longer and longer pauses, up to 100 ms, and may for seconds
+    miss every gap between the transactions of a busy writer.
+    """
+    until = time.monotonic() + patience
+    while True:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+
+
 class SqliteWriter:
     """Holds the write lock from the beginning of each transaction, as `Database.write` does."""
 
-    def __init__(self, connect: Callable[[], sa.Connection], name: str) -> None:
-        self._connect, self._name = connect, name
+    def __init__(self, connect: Callable[[], sa.Connection], name: str, patience: float) -> None:
+        self._connect, self._name, self._patience = connect, name, patience
         self._connection: sa.Connection | None = None
 
     def run(self, action: Callable[[Any, bool], T], *, single: bool = False) -> T:  # noqa: ARG002
         try:
             driver = self._open()
-            driver.execute("BEGIN IMMEDIATE")
+            begin_immediate(driver, self._patience)
             try:
                 done = action(driver, False)
                 driver.execute("COMMIT")
@@ -74,9 +101,7 @@ class SqliteWriter:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = self._connect()
-            reads = self._connection.info.pop("query_only", True)
-            if reads:
-                self._driver().execute("PRAGMA query_only=0")
+            use_for(self._connection, writing=True, patience=self._patience)
         return self._driver()
 
     def _driver(self) -> sqlite3.Connection:
@@ -110,7 +135,7 @@ class PostgresWriter:
                     return action(driver, again)
             except (psycopg.Error, StoreError) as error:
                 lost = self._driver is None or self._driver.closed
-                undone = isinstance(error, psycopg.Error) and error.sqlstate in _AGAIN
+                undone = isinstance(error, psycopg.Error) and error.sqlstate in BUSY
                 if not (lost or undone) or time.monotonic() > until:
                     raise self._explained(error) from error
                 if lost:

@@ -26,6 +26,8 @@ from digest.tokens import open_preview_link
 from digest.web.guard import MAIL_POLICY, PAGE_POLICY
 from digest.web.pages import Pages
 from digest.work.desk import Desk
+from digest.work.forecast import forecast_of
+from digest.work.forecast import in_words as forecast_words
 from digest.work.preview import preview, state_words, warnings
 
 MAX_AGE = dt.timedelta(days=30)
@@ -104,6 +106,7 @@ class Previews:
             why=edition.held or edition.paused,
             approval=approval_words(edition),
             next=next_words(edition, settings, self._desk.clock.now()),
+            forecast=forecast_words(made) if (made := forecast_of(self._desk, edition)) else [],
             warnings=warnings(self._desk, edition),
             sizes=[
                 f"{len(part) / 1000:.0f} kB" for part in (shown.html.encode(), shown.text.encode(), shown.eml)

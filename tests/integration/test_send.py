@@ -27,7 +27,8 @@ from digest.tokens import Purpose, verify
 from digest.work import build
 from digest.work.guard import check_public_url
 from digest.work.identity import gone, identity
-from digest.work.send import ANSWER_TIME, Sent, send
+from digest.work.leaving import ANSWER_TIME
+from digest.work.send import Sent, send
 from digest.work.trial import send_test
 from tests.newsroom import WEEK_END, newsroom
 from tests.smtp_server import Fault, SmtpServer
@@ -46,6 +47,7 @@ class Office:
             "DIGEST_SMTP__PORT": str(server.port),
             "DIGEST_SMTP__TIMEOUT": "5",
             "DIGEST_SMTP__CONNECTIONS": "2",
+            "DIGEST_SMTP__DEPTH": "1",  # one copy in flight on each, so that a fault meets one
             **environ,
         }
         self.app, self.clock = newsroom(folder, now=NOW, people=people, environ=self.environ)
@@ -437,7 +439,7 @@ def test_a_disk_that_stays_full_is_told_with_what_it_cost(
     monkeypatch.setattr(LeasedEdition, "commit", full)
     monkeypatch.setattr(LeasedEdition, "release", full)
     hasty = functools.partial(Engine, limits=Limits(record_again=()))
-    monkeypatch.setattr("digest.work.send.Engine", hasty)
+    monkeypatch.setattr("digest.work.leaving.Engine", hasty)
     with pytest.raises(StoreError, match="disk is full") as caught:
         office.send()
     assert "results could not be written" in caught.value.hint
@@ -653,7 +655,7 @@ def test_deliveries_are_shown_as_a_table(fresh: Office) -> None:
 
 
 def test_a_paused_edition_goes_on_with_resume(fresh: Office) -> None:
-    fresh.server.faults.append(Fault("mail", reply=b"553 5.7.1 not yours", times=2))
+    fresh.server.faults.append(Fault("mail", reply=b"553 5.7.1 not yours", times=-1))
     ran = fresh.command("send", "weekly")
     assert ran.exit_code == 1
     assert "not yours" in ran.stderr

@@ -49,7 +49,12 @@ class Machine:
     @classmethod
     def set_up(cls, folder: Path, port: int, **environ: str) -> Machine:
         """Known since an hour before the week ended, so that this week is the first that is promised."""
-        variables = {"DIGEST_SMTP__PORT": str(port), "DIGEST_SMTP__TIMEOUT": "5", **environ}
+        variables = {
+            "DIGEST_SMTP__PORT": str(port),
+            "DIGEST_SMTP__TIMEOUT": "5",
+            "DIGEST_SMTP__DEPTH": "1",
+            **environ,
+        }
         return cls(*newsroom(folder, now=BEFORE, people=PEOPLE, environ=variables))
 
     def start(self) -> None:

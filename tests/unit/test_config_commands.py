@@ -187,6 +187,26 @@ def test_check_notes_what_will_not_do_for_real_sending(config: Path) -> None:
     assert len(document["notes"]) == 6
 
 
+def test_check_looks_at_the_keys_that_sign(config: Path) -> None:
+    config.write_text(
+        '[smtp]\nhost = "relay.newsroom.example.se"\n[dkim]\nrequired = ["newsroom.se"]\n'
+        '[newsletter.weekly]\nname = "W"\nsender = "w@newsroom.se"\n[newsletter.daily]\nname = "D"\n'
+        'sender = "d@paper.se"\n'
+    )
+    check = ("config", "check", "--config", str(config))
+    refused = run(*check)
+    assert refused.exit_code == 2
+    assert "mail from newsroom.se has to be signed" in refused.stderr
+
+    dkim = ("--config", str(config), "dkim")
+    run(*dkim, "keygen", "newsroom.se", "--selector", "s1")
+    run(*dkim, "activate", "newsroom.se", "s1")
+    said = run(*check)
+    assert said.exit_code == 0
+    assert "newsletter.daily is not signed here: the relay has to sign for paper.se" in said.stderr
+    assert "newsletter.weekly is not signed" not in said.stderr
+
+
 def test_check_notes_that_there_is_no_newsletter(config: Path) -> None:
     config.write_text("")
     result = run("config", "check", "--config", str(config))

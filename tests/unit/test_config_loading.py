@@ -160,7 +160,12 @@ def test_a_file_that_is_not_toml_is_refused_with_its_line(
         ("[smtp]\nport = 0\n", 2, "smtp.port", "too small; found 0"),
         ("[smtp]\nport = 25.5\n", 2, "smtp.port", "not a whole number; found 25.5"),
         ("[smtp]\nport = true\n", 2, "smtp.port", "not a whole number; found true"),
-        ("[smtp]\ntls = 'ssl'\n", 2, "smtp.tls", '"auto" or "none" or "starttls" or "implicit"'),
+        (
+            "[smtp]\ntls = 'ssl'\n",
+            2,
+            "smtp.tls",
+            '"auto" or "none" or "starttls" or "required" or "implicit"',
+        ),
         ("[smtp]\ntimeout = nan\n", 2, "smtp.timeout", "number"),
         ("[smtp]\nhost = ''\n", 2, "smtp.host", "empty"),
         ("[smtp]\nhost = 2026-01-01\n", 2, "smtp.host", "not a text; found 2026-01-01"),
@@ -383,16 +388,25 @@ def test_every_key_can_be_set_by_its_variable(config: Path, path: tuple[str, ...
         samples = {"reply_to": "a@example.org", "to": "a@example.org", "editors": "a@example.org"}
         samples |= {"complaints": "a@example.org", "unsigned": "message-id"}
         text = samples.get(path[-1]) or str(next(iter(field.examples or ["example.org"])))
-        text = {"postal_address": "Street 1", "logo": "https://example.org/l.png"}.get(path[-1], text)
+        text = {
+            "postal_address": "Street 1",
+            "logo": "https://example.org/l.png",
+            "token_url": "https://example.org/",
+        }.get(path[-1], text)
     else:
         text = schema.written(value).strip('"')
     environ = {name_of(path): text}
-    if path[-1].startswith("password") or path[-1] == "ca_file":
+    if path[-1].startswith("password") or path[-1] in ("ca_file", "client_secret_file", "refresh_token_file"):
         (config.parent / text).write_text("secret")
-    if path[:2] == ("smtp", "user"):
-        environ["DIGEST_SMTP__PASSWORD"] = "x"
-    if path[0] == "smtp" and "password" in path[-1]:
-        environ["DIGEST_SMTP__USER"] = "x"
+    if path[0] in ("smtp", "fallback"):
+        beside = f"DIGEST_{path[0].upper()}__"
+        if path[1] == "user":
+            environ[f"{beside}PASSWORD"] = "x"
+        if path[1] in ("password", "password_file", "token_command", "token_url"):
+            environ[f"{beside}USER"] = "x"
+        if path[1] == "token_url":
+            (config.parent / "token").write_text("secret")
+            environ |= {f"{beside}CLIENT_ID": "us", f"{beside}REFRESH_TOKEN_FILE": "token"}
 
     assert read(config, environ).origin(path) == name_of(path)
 
@@ -525,7 +539,9 @@ def test_taking_the_marks_away_sets_every_default() -> None:
     document = tomllib.loads(uncommented(example(values)))
     defaults = tomllib.loads(example(values))
 
-    assert set(defaults) == {"database", "smtp", "sending", "site", "keys", "dkim", "alerts", "newsletter"}
+    assert set(defaults) == {
+        "database", "smtp", "fallback", "sending", "site", "keys", "dkim", "alerts", "newsletter"
+    }  # fmt: skip
     for section in schema.sections():
         kept = document[section.name]
         table = kept[0] if isinstance(kept, list) else kept.get("weekly", kept)

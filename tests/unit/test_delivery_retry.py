@@ -88,11 +88,22 @@ def test_progress_tells_rate_and_time_left() -> None:
     for _ in range(40):
         time += 0.05
         meter.count(DeliveryState.accepted)
+        meter.tell()
     last = meter.look()
     assert (last.done, last.left) == ({DeliveryState.accepted: 40}, 60)
     assert last.rate == pytest.approx(20)
     assert last.seconds_left == pytest.approx(3)
     assert 15 < len(seen) < 30  # ten a second, not one a copy
+
+
+def test_whoever_looks_is_told_at_once_why_nothing_leaves() -> None:
+    time = 0.0
+    seen: list[Progress] = []
+    meter = Meter(100, seen.append, lambda: time)
+    meter.waits("the relay asked for it", 600)
+    assert (seen[-1].waiting, seen[-1].resumes) == ("the relay asked for it", 600)
+    time = 601.0
+    assert (meter.look().waiting, meter.look().resumes) == ("", 0)
 
 
 def test_the_rate_is_of_the_last_ten_seconds() -> None:

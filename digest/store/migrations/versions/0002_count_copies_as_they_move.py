@@ -23,9 +23,17 @@ def upgrade() -> None:
     _make_tables()
     op.drop_index("ix_delivery_work", table_name="delivery")
     op.add_column("delivery", sa.Column("pile", sa.Text(), nullable=True))
+    identifier = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    op.add_column("delivery", sa.Column("mailbox", identifier, nullable=True))
     op.execute(f"UPDATE delivery SET pile = state WHERE NOT ({_PASSES})")  # noqa: S608 - a constant
+    op.execute(
+        "UPDATE delivery SET mailbox ="
+        " (SELECT min(s.id) FROM subscriber s WHERE s.address_key = delivery.address_key)"
+    )
     # On SQLite this rebuilds the table.
     with op.batch_alter_table("delivery", table_kwargs={"sqlite_autoincrement": True}) as batch_op:
+        batch_op.drop_constraint(op.f("uq_delivery_edition_address_key"), type_="unique")
+        batch_op.create_unique_constraint(op.f("uq_delivery_edition_mailbox"), ["edition", "mailbox"])
         batch_op.drop_constraint(op.f("ck_delivery_state"), type_="check")
         batch_op.create_check_constraint(op.f("ck_delivery_state"), _STATE)
         batch_op.create_check_constraint(op.f("ck_delivery_pile"), _PILE)
