@@ -1,191 +1,203 @@
-"""How fast does an edition leave, with everything that keeps the ledger true?
+"""How fast does an edition leave, with everything that keeps the ledger true, and beside others?
 
-Input: the sample newspaper's three weeks as three editions of about 40 kB a copy, each for 3,000
-subscribers, sent as `digest send` does it: claimed, composed, offered (committed to the disk before the first
-byte), handed over, recorded. The relay is Postfix's smtp-sink on loopback, which takes everything; without it
-nothing is measured.
+Work: messages of 40 kB with 65 slots each, every one to another reader, over 10 connections on loopback to
+`sink.c`, which takes all and forgets it. Ours is the whole path of `digest send`: claim, compose, offer
+(committed to the disk before the first octet), hand over, record, with SQLite in its "full" mode on the disk
+under build/. The peers have no ledger: smtp-source sends one fixed text; smtplib and aiosmtplib send what the
+product's own splice makes; nodemailer fills in and encodes each message itself.
 
-Compared, on the same messages and the same sink: smtplib over one connection with messages made beforehand
-(no ledger: what the library and the sink allow), and a loop such as many programs have, which makes an
-EmailMessage for each reader and hands it to smtplib. Each figure is the median of three runs; CPU is that of
-our process alone. Compare the ratios.
+Each client runs in a process of its own, all of them once in each of several rounds, one after the other,
+so that a machine that is busy for a while is so for all. Printed are medians: messages a second,
+microseconds of CPU of the client a message (threads and child processes included), and memory (of the parent
+process where there are several). Fixing the audience and compiling, once for an edition, are told apart from
+the cost of a message: it is counted from the first result on. Clients that are slow send fewer messages, as
+the table says. Compare ratios; CPU is the steadier figure.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import os
-import shutil
-import smtplib
-import socket
-import statistics
-import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from email import policy
-from email.message import EmailMessage
 from pathlib import Path
 
-from digest.app import App
-from digest.cli.init import first_config, make
-from digest.compose import compile_message
-from digest.config import load
-from digest.model import DeliveryState, Edition, Message, Recipient
-from digest.sample import READERS, Sample
-from digest.schedule import last_complete
-from digest.tokens import Purpose, inert
-from digest.work.build import approve, build
-from digest.work.send import send
-from subscribers import Entry
+from benchmarks._clients import (
+    CONNECTIONS,
+    Aiosmtplib,
+    Client,
+    Nodemailer,
+    Ours,
+    Smtplib,
+    SmtpSource,
+    chunking,
+    pipelining,
+)
+from benchmarks._measured import Failed, Measured, Median, bar, fsync_milliseconds
+from benchmarks._newsroom import Newsroom, newsroom
+from benchmarks._servers import certificate, postfix, sink
+from benchmarks._tools import Missing, compiled
 
-PEOPLE = 3000
+MESSAGES = 20_000
 ROUNDS = 3
-_WEEK_END = dt.datetime(2026, 11, 16, tzinfo=dt.UTC)
+PIPELINED, CHUNKED = "digest send, pipelining", "digest send, chunking"
+RSA, ED25519 = "digest send, DKIM RSA-2048", "digest send, DKIM Ed25519"
+SOURCE, AIO, NODE = SmtpSource().label, Aiosmtplib().label, Nodemailer().label
+SMTPLIB = [Smtplib(kind).label for kind in ("threads", "processes")]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One run: messages, seconds, and seconds of CPU of this process."""
-
+class Entry:
+    client: Client
     messages: int
-    seconds: float
-    cpu: float
 
 
-def smtp_sink() -> str | None:
-    """Where it is; Debian keeps it where only root looks."""
-    return shutil.which("smtp-sink") or shutil.which("smtp-sink", path="/usr/sbin")
+def measured(
+    entries: Sequence[Entry], rounds: int, tls: tuple[Path, Path] | None = None
+) -> dict[str, Median]:
+    """Every client once a round, each against a sink of its own. One that cannot run is told and left out."""
+    runs: dict[str, list[Measured]] = {}
+    broken: set[str] = set()
+    for _ in range(rounds):
+        for entry in entries:
+            label = entry.client.label
+            if label in broken:
+                continue
+            try:
+                with sink(tls=tls) as server:
+                    run = entry.client.send(server.port, entry.messages, None if tls is None else tls[0])
+            except (Missing, Failed) as error:
+                broken.add(label)
+                print(f"  left out: {label}: {error}", flush=True)
+                continue
+            if server.messages != entry.messages:
+                print(f"  NOT {label}: the sink has {server.messages} of {entry.messages} messages")
+            runs.setdefault(label, []).append(run)
+    return {label: Median(found) for label, found in runs.items()}
 
 
-@contextmanager
-def sink(program: str) -> Iterator[int]:
-    """Takes all mail and forgets it; its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    user = ["-u", "nobody"] if os.geteuid() == 0 else []
-    with subprocess.Popen([program, *user, f"127.0.0.1:{port}", "256"]) as process:
-        try:
-            until = time.monotonic() + 10
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port), 1).close()
-                    break
-                except OSError:
-                    if time.monotonic() > until or process.poll() is not None:
-                        raise
-                    time.sleep(0.01)
-            yield port
-        finally:
-            process.terminate()
+def table(results: Mapping[str, Median], title: str = "") -> None:
+    print(f"{title:32} {'messages':>8} {'a second':>9} {'us CPU each':>12} {'peak MB':>8} {'above idle':>10}")
+    for label, found in results.items():
+        above = f"{found.above / 1e6:10,.0f}" if found.above else " " * 10
+        print(
+            f"{label:32} {found.messages:8,} {found.rate:9,.0f} {found.each:12,.0f} "
+            f"{found.peak / 1e6:8,.0f} {above}"
+        )
 
 
-def newsroom(folder: Path, port: int) -> App:
-    """The sample newspaper, with `PEOPLE` subscribers and the sink as its relay."""
-    config, _, _ = make(folder, first_config())
-    app = App(load(config, {"DIGEST_SMTP__PORT": str(port)}))
-    sample = Sample(_WEEK_END)
-    app.stories.import_drafts("sample", sample.stories({}), seen=_WEEK_END)
-    app.signals.record(READERS, "sample", sample.readings())
-    app.editions.ensure_newsletter("weekly", since=_WEEK_END - dt.timedelta(days=30))
-    people = [
-        Entry(address, name, row=row) for row, (address, name) in enumerate(sample.subscribers(PEOPLE), 1)
+def plain(room: Newsroom) -> dict[str, Median]:
+    entries = [
+        Entry(Ours(PIPELINED, room, pipelining()), MESSAGES),
+        Entry(Ours(CHUNKED, room, chunking(8)), MESSAGES),
+        Entry(Ours(RSA, room, pipelining(), key="rsa"), 5_000),
+        Entry(Ours(ED25519, room, pipelining(), key="ed25519"), 10_000),
+        Entry(SmtpSource(), MESSAGES),
+        *(Entry(Smtplib(kind), 6_000) for kind in ("threads", "processes")),
+        Entry(Aiosmtplib(), 3_000),
+        Entry(Nodemailer(), 2_000),
     ]
-    app.subscribers.import_confirmed(people, "weekly", source="benchmark", basis="made up")
-    return app
+    return measured(entries, ROUNDS)
 
 
-def editions(app: App) -> Iterator[Edition]:
-    """One approved edition for each of the sample's weeks, the oldest first."""
-    for weeks in reversed(range(ROUNDS)):
-        period = last_complete(app.schedule("weekly"), _WEEK_END - dt.timedelta(days=7 * weeks))
-        edition = build(app, "weekly", period, by="benchmark")
-        approve(app, edition, by="benchmark")
-        yield app.editions.get(edition.id)
+def judge_plain(found: Mapping[str, Median]) -> None:
+    """The bars of the project, each with what was measured in this run."""
+    ours = found.get(PIPELINED)
+    if ours is None:
+        return
+    bar("CPU a message, whole path", ours.each, 60, " us", most=True)
+    smtplib = min((label for label in SMTPLIB if label in found), key=lambda label: found[label].each)
+    for label, limit in ((AIO, 17.0), (NODE, 35.0), (smtplib, 6.0)):
+        if label in found:
+            bar(f"messages a CPU second against {label}", found[label].each / ours.each, limit, " x")
+    if SOURCE in found:
+        bar("rate against smtp-source", ours.rate / found[SOURCE].rate * 100, 70, " %", digits=0)
+    if CHUNKED in found:
+        bar("rate of chunking against pipelining", found[CHUNKED].rate / ours.rate, 1, " x", digits=2)
+    if RSA in found:
+        bar("CPU a message, DKIM RSA-2048", found[RSA].each, 450, " us", most=True)
+    print(
+        f"      fixing the audience and compiling, once: {ours.before:.2f} s of CPU for {MESSAGES:,} readers"
+    )
 
 
-def timed(count: int, action: Callable[[], object]) -> Measured:
-    start, cpu = time.perf_counter(), time.process_time()
-    action()
-    return Measured(count, time.perf_counter() - start, time.process_time() - cpu)
+def secure(room: Newsroom) -> None:
+    """TLS 1.3 by STARTTLS, certificates checked; the sink decrypts with OpenSSL."""
+    try:
+        compiled("sink", tls=True)
+    except Missing as error:
+        print(f"  left out: TLS: {error}")
+        return
+    ours = Ours("digest send, TLS 1.3", room, pipelining())
+    entries = [
+        Entry(ours, MESSAGES),
+        *(Entry(Smtplib(kind), 6_000) for kind in ("threads", "processes")),
+        Entry(Aiosmtplib(), 3_000),
+        Entry(Nodemailer(), 2_000),
+    ]
+    found = measured(entries, ROUNDS, certificate())
+    table(found, "TLS 1.3")
+    if ours.label in found:
+        for label, peer in found.items():
+            if label != ours.label:
+                bar(f"messages a CPU second against {label}", peer.each / found[ours.label].each, 1, " x")
 
 
-def by_digest(app: App, edition: Edition) -> Measured:
-    def action() -> None:
-        counts = send(app, edition).counts
-        assert counts[DeliveryState.accepted] == PEOPLE, counts
-
-    return timed(PEOPLE, action)
-
-
-def by_smtplib(messages: list[Message], port: int) -> Measured:
-    def action() -> None:
-        with smtplib.SMTP("127.0.0.1", port) as relay:
-            for message in messages:
-                relay.sendmail(message.mail_from, [message.rcpt_to], message.content)
-
-    return timed(len(messages), action)
-
-
-def by_email_message(app: App, edition: Edition, people: list[Recipient], port: int) -> Measured:
-    """One EmailMessage for each reader, as many programs do it."""
-    compiled = compile_message(edition.variants[0], app.frame(edition))
-
-    def action() -> None:
-        with smtplib.SMTP("127.0.0.1", port) as relay:
-            for reader in people:
-                copy = compiled.copy(reader, leave=inert(Purpose.leave))
-                message = EmailMessage(policy=policy.SMTP)
-                message["From"], message["To"] = "weekly@example.org", reader.address
-                message["Subject"] = copy.subject
-                message.set_content(copy.text)
-                message.add_alternative(copy.html, subtype="html")
-                relay.send_message(message)
-
-    return timed(len(people), action)
+def ledgers(room: Newsroom) -> None:
+    """SQLite against PostgreSQL, which is on this machine, too; its server's own CPU is not counted."""
+    try:
+        with newsroom(MESSAGES, postgres=True) as other:
+            entries = [
+                Entry(Ours("digest send, SQLite", room), MESSAGES),
+                Entry(Ours("digest send, PostgreSQL", other), MESSAGES),
+            ]
+            found = measured(entries, ROUNDS)
+    except Missing as error:
+        print(f"  left out: {error}")
+        return
+    table(found, "ledger")
+    if len(found) == 2:
+        sqlite, postgres = found.values()
+        bar("PostgreSQL, more a message", postgres.each - sqlite.each, 30, " us", most=True)
 
 
-def made(app: App, edition: Edition, people: list[Recipient]) -> list[Message]:
-    compiled = compile_message(edition.variants[0], app.frame(edition))
-    tokens = {purpose.name: inert(purpose) for purpose in Purpose}
-    return [compiled.message(reader, **tokens) for reader in people]
+def real_server(room: Newsroom, messages: int = 3_000) -> None:
+    """A Postfix that writes each message into its queue and then throws it away."""
+    entries = [Entry(Ours("digest send", room), messages), Entry(SmtpSource(), messages)]
+    runs: dict[str, list[Measured]] = {}
+    try:
+        with postfix() as server:
+            for _ in range(ROUNDS):
+                for entry in entries:
+                    runs.setdefault(entry.client.label, []).append(entry.client.send(server.port, messages))
+                    server.rest()
+    except (Missing, Failed) as error:
+        print(f"  left out: Postfix: {error}")
+        return
+    found = {label: Median(each) for label, each in runs.items()}
+    table(found, "to a real Postfix")
+    ours, source = found.values()
+    bar("rate against smtp-source", ours.rate / source.rate * 100, 85, " %", digits=0)
 
 
 def run() -> None:
-    program = smtp_sink()
-    if program is None:
-        print("no smtp-sink: it comes with Postfix (on Debian: apt-get install postfix)")
+    try:
+        compiled("sink")
+    except Missing as error:
+        print(error)
         return
-    results: dict[str, list[Measured]] = {}
-
-    def note(label: str, measured: Measured) -> None:
-        results.setdefault(label, []).append(measured)
-
-    with tempfile.TemporaryDirectory(prefix="digest-bench-") as scratch, sink(program) as port:
-        app = newsroom(Path(scratch) / "news", port)
-        people = [Recipient(n, n, f"reader.{n}@example.org", "Ann") for n in range(PEOPLE)]
-        size = 0
-        for edition in editions(app):
-            messages = made(app, edition, people[:1000])
-            size = len(messages[0].content)
-            note("digest send", by_digest(app, edition))
-            note("smtplib, made beforehand", by_smtplib(messages, port))
-            note("EmailMessage and smtplib", by_email_message(app, edition, people[:200], port))
-        connections = app.settings.smtp.connections
+    median, most = fsync_milliseconds()
     print(
-        f"{ROUNDS} editions to {PEOPLE:,} subscribers, {size / 1000:.0f} kB a copy, {connections} "
-        "connections to smtp-sink; the ledger is on disk"
+        f"{CONNECTIONS} connections; this disk keeps 4 kB (fsync) in {median:.2f} ms, "
+        f"95 of 100 in at most {most:.2f} ms"
     )
-    print(f"{'':26} {'messages/s':>10}   {'us of CPU a message':>19}")
-    base = statistics.median(each.messages / each.seconds for each in results["digest send"])
-    for label, runs in results.items():
-        rate = statistics.median(each.messages / each.seconds for each in runs)
-        cpu = statistics.median(each.cpu / each.messages for each in runs) * 1e6
-        compared = "" if label == "digest send" else f"   digest send has {base / rate:.1f} times its rate"
-        print(f"{label:26} {rate:10,.0f}   {cpu:19,.0f}{compared}")
+    with ExitStack() as stack:
+        room = stack.enter_context(newsroom(MESSAGES))
+        found = plain(room)
+        table(found, "no TLS")
+        judge_plain(found)
+        secure(room)
+        ledgers(room)
+        real_server(room)
 
 
 if __name__ == "__main__":
