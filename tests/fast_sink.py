@@ -41,8 +41,10 @@ class Ways:
     """421 to whoever comes beyond that."""
     messages_each: int = 0
     """So many on a connection, then 421."""
+    pace: float = 0.0
+    """How long the answer to a text takes."""
     slow: dict[str, float] = field(default_factory=dict)
-    """How long the answer to a text takes, by the recipient's domain."""
+    """The same by the recipient's domain."""
     silent_after: int = 0
     """Takes no more after so many copies, and says nothing: neither yes nor no."""
     lenient: bool = False
@@ -251,7 +253,10 @@ class SinkProtocol(asyncio.Protocol):
         server.taken += 1
         self._count += 1
         self._copies.extend(Copy(sender, each, content) for each in recipients)
-        if self._ways.slow and (delay := self._ways.slow.get(recipients[0].rpartition("@")[2])):
+        delay = self._ways.pace
+        if self._ways.slow:
+            delay = self._ways.slow.get(recipients[0].rpartition("@")[2], delay)
+        if delay:
             self._flush()
             self._rests = True
             asyncio.get_running_loop().call_later(delay, self._answer_late)

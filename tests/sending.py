@@ -27,9 +27,11 @@ import pytest
 
 from digest.app import App
 from digest.config import load
+from digest.errors import DigestError, StoreError, TransportError
 from digest.model import DeliveryState
 from digest.store import Database
 from digest.work import build
+from digest.work.send import Sent, send
 from subscribers import Entry
 from tests.newsroom import WEEK_END, newsroom
 
@@ -64,6 +66,11 @@ class Edition:
         """Connections x depth: as many copies may be in doubt after a crash."""
         return self.app.transport().capacity
 
+    @property
+    def database(self) -> str:
+        """Its address for a driver."""
+        return self.app.settings.database_url().replace("postgresql+psycopg", "postgresql")
+
     def send(self) -> subprocess.Popen[bytes]:
         """A process that sends or goes on sending; what it says goes into the log."""
         return subprocess.Popen(
@@ -83,6 +90,26 @@ class Edition:
             assert code in (1, 3), f"exit code {code}\n{self.said()}"
             time.sleep(0.1)
         raise AssertionError(f"not finished after {tries} tries: {self.counts()}\n{self.said()}")
+
+    def send_here(self) -> Sent:
+        """Sends or goes on sending, in this process."""
+        return send(self.app, self.app.editions.get("weekly"), resume=True)
+
+    def go_on(self, *, tries: int = 50) -> list[DigestError]:
+        """As `finish`, in this process and without waits; what stood in its way."""
+        app: App = self.app
+        problems: list[DigestError] = []
+        for _ in range(tries):
+            try:
+                if self.send_here().finished:
+                    return problems
+            except (TransportError, StoreError) as error:
+                problems.append(error)
+            time.sleep(0.1)
+            now = app.editions.get("weekly")
+            if now.paused:
+                app.editions.resume(now.id, at=app.clock.now(), by="test")
+        raise AssertionError(f"not finished: {self.counts()}, {problems[-3:]}")
 
     def states(self) -> dict[str, DeliveryState]:
         """The ledger, by address; each address once."""

@@ -9,12 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from digest.errors import TransportError
 from digest.model import DeliveryState
 from digest.work.send import send
 from tests import sending
@@ -71,25 +70,12 @@ def test_a_server_that_is_killed_and_comes_back(tmp_path: Path, mode: str, when:
         sending.on_sqlite(tmp_path, people=PEOPLE, port=sink.port, connections=CONNECTIONS) as edition,
         reviving(sink, deaths, after=PEOPLE // (deaths + 1), when=when) as lives,
     ):
-        go_on(edition)
+        edition.go_on()
         uncertain = edition.check(sink.received())
     assert lives == [1, 2, 3, 4]
     assert uncertain <= deaths * edition.capacity
     if when == "before":
         assert uncertain >= deaths
-
-
-def go_on(edition: sending.Edition, tries: int = 50) -> None:
-    """Sends until all is done, as `digest run` would, without its pauses."""
-    app, name = edition.app, "weekly"
-    for _ in range(tries):
-        with suppress(TransportError):
-            if send(app, app.editions.get(name), resume=True).finished:
-                return
-        time.sleep(0.1)
-        if app.editions.get(name).paused:
-            app.editions.resume(app.editions.get(name).id, at=app.clock.now(), by="test")
-    raise AssertionError(f"not finished: {edition.counts()}")
 
 
 @contextmanager
