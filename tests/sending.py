@@ -12,12 +12,13 @@ import itertools
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -27,6 +28,7 @@ import pytest
 
 from digest.app import App
 from digest.config import load
+from digest.delivery import SendingStopped
 from digest.errors import DigestError, StoreError, TransportError
 from digest.model import DeliveryState
 from digest.store import Database
@@ -71,6 +73,28 @@ class Edition:
         """Its address for a driver."""
         return self.app.settings.database_url().replace("postgresql+psycopg", "postgresql")
 
+    def locked(self) -> bool:
+        """Whether somebody is in the middle of a transaction that writes."""
+        if self.database.startswith("sqlite"):
+            connection = sqlite3.connect(
+                self.database.removeprefix("sqlite:///"), timeout=0, isolation_level=None
+            )
+            with closing(connection):
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError:
+                    return True
+                connection.execute("ROLLBACK")
+            return False
+        with psycopg.connect(self.database) as postgres:
+            query = (
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+            )
+            row = postgres.execute(query).fetchone()
+            assert row is not None
+            return bool(row[0])
+
     def send(self) -> subprocess.Popen[bytes]:
         """A process that sends or goes on sending; what it says goes into the log."""
         return subprocess.Popen(
@@ -103,7 +127,7 @@ class Edition:
             try:
                 if self.send_here().finished:
                     return problems
-            except (TransportError, StoreError) as error:
+            except (TransportError, StoreError, SendingStopped) as error:
                 problems.append(error)
             time.sleep(0.1)
             now = app.editions.get("weekly")
