@@ -148,8 +148,7 @@ def test_cut_at_every_byte(mode: str, side: str) -> None:
     whole = length(mode, side)
     cuts = [Cut("client" if side == "client" else "server", at, "close") for at in range(whole)]
     ends = asyncio.run(Bench(mode).run(map(Session, range(len(cuts)), cuts)))
-    assert ends[Kind.accepted] > ends[Kind.uncertain] > 0
-    assert ends[Kind.unsent] > 0
+    assert min(ends[Kind.accepted], ends[Kind.uncertain], ends[Kind.unsent]) > 0
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
