@@ -28,7 +28,9 @@ from digest.store.sources import Sources
 from digest.store.stories import Stories
 from digest.store.tables import people
 from digest.tokens import KeyRing
+from digest.work.dkim_keys import KeyFolder
 from digest.work.generation import Generation
+from digest.work.pace import Pace
 from subscribers import Subscribers
 
 
@@ -69,6 +71,11 @@ class App:
         return KeyRing.load(self.settings.path(self.settings.keys.file))
 
     @cached_property
+    def dkim_keys(self) -> KeyFolder:
+        dkim = self.settings.dkim
+        return KeyFolder(self.settings.path(dkim.keys), required=dkim.required)
+
+    @cached_property
     def installation(self) -> Installation:
         return Installation(self.database)
 
@@ -100,6 +107,10 @@ class App:
     @cached_property
     def subscribers(self) -> Subscribers:
         return Subscribers(self.database, people, address_secret=self.keys.address_secret, now=self.clock.now)
+
+    @cached_property
+    def pace(self) -> Pace:
+        return Pace(self.settings.sending, self.ledger, self.editions, self.clock)
 
     # What each newsletter asks for
 
@@ -180,5 +191,5 @@ class App:
         """A new connection pool to the relay; the caller closes it."""
         from digest.smtp.client import SmtpTransport  # noqa: PLC0415
 
-        smtp = self.settings.smtp
-        return SmtpTransport(smtp, ca_file=None if smtp.ca_file is None else self.settings.path(smtp.ca_file))
+        fallback = self.settings.fallback
+        return SmtpTransport(self.settings.smtp, fallback=fallback if fallback.host else None)

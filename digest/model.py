@@ -329,6 +329,8 @@ class Sender:
     language: str = ""
     zone: str = "UTC"
     site_url: str = ""
+    complaints: str = ""
+    """Where mailbox providers may report complaints: CFBL-Address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,6 +463,14 @@ class Delivery:
     reply: str
     skip_reason: str = ""
     next_attempt: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` in any span of `seconds`: 600 an hour is Rate(600, 3600)."""
+
+    count: int
+    seconds: int
 
 
 # --- slots ----------------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ from typing import Self
 class Fault:
     """What goes wrong, and when.
 
-    `at`: connect, greeting, ehlo, starttls, auth, mail, rcpt, data, text (after `after` bytes of it), dot
-    (all of it was read), quit. `who` narrows it to one recipient (from rcpt on). Then, in this order: `hook`
+    `at`: connect, greeting, ehlo, starttls, auth, rset, mail, rcpt, data (BDAT too, whose bytes are read all the
+    same), text (after `after` bytes of it), dot (all of it was read), quit. `who` narrows it to one recipient (from rcpt on). Then, in this order: `hook`
     is called, `delay` seconds pass, `reply` is said instead of the usual answer (b"" says nothing), `extra`
     behind it, and `then` one of "", "close", "reset", "stall". `taken` decides whether a message counts as
     received at "dot".
@@ -76,7 +76,8 @@ class SmtpServer:
         implicit: bool = False,
         user: str = "",
         password: str = "",
-        extensions: tuple[bytes, ...] = (b"SIZE 100000000", b"8BITMIME"),
+        token: str = "",
+        extensions: tuple[bytes, ...] = (b"SIZE 100000000", b"8BITMIME", b"PIPELINING", b"CHUNKING"),
         most: int = 1000,
         pace: float = 0.0,
     ) -> None:
@@ -86,7 +87,7 @@ class SmtpServer:
         self.connections = 0
         self.open = 0
         self._tls, self._implicit = tls, implicit
-        self._user, self._password = user, password
+        self._user, self._password, self._token = user, password, token
         self._extensions, self._most, self._pace = extensions, most, pace
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -158,7 +159,7 @@ class SmtpServer:
             if self._tls is not None and not isinstance(talk.sock, ssl.SSLSocket):
                 offered.append(b"STARTTLS")
             if self._user:
-                offered.append(b"AUTH PLAIN LOGIN")
+                offered.append(b"AUTH PLAIN LOGIN" + (b" XOAUTH2" if self._token else b""))
             lines = [b"test.example", *offered]
             text = b"".join(
                 b"250" + (b" " if i == len(lines) - 1 else b"-") + each + b"\r\n"
@@ -172,13 +173,11 @@ class SmtpServer:
             assert self._tls is not None
             talk.sock = self._tls.wrap_socket(talk.sock, server_side=True)
         elif verb == "AUTH":
-            wanted = base64.b64encode(f"\0{self._user}\0{self._password}".encode()).decode()
-            right = line.rpartition(" ")[2] == wanted
-            self._act(talk, "auth", b"235 welcome\r\n" if right else b"535 5.7.8 wrong password\r\n")
+            self._authenticate(talk, line.split(" ")[1:])
         elif verb == "MAIL":
-            talk.mail_from, talk.rcpt_to = line.partition("<")[2].partition(">")[0], []
-            if self._act(talk, "mail", b"250 2.1.0 ok\r\n") >= 300:
-                talk.mail_from = None
+            usual = b"250 2.1.0 ok\r\n" if talk.mail_from is None else b"503 5.5.1 nested MAIL\r\n"
+            if self._act(talk, "mail", usual) < 300:
+                talk.mail_from, talk.rcpt_to = line.partition("<")[2].partition(">")[0], []
         elif verb == "RCPT":
             who = line.partition("<")[2].partition(">")[0]
             usual = b"503 5.5.1 MAIL first\r\n" if talk.mail_from is None else b"250 2.1.5 ok\r\n"
@@ -186,31 +185,76 @@ class SmtpServer:
                 talk.rcpt_to.append(who)
         elif verb == "DATA":
             self._data(talk)
+        elif verb == "BDAT":
+            self._chunk(talk, int(line.split(" ")[1]))
         elif verb == "RSET":
             talk.mail_from, talk.rcpt_to = None, []
-            self._say(talk, b"250 2.0.0 ok\r\n")
+            self._act(talk, "rset", b"250 2.0.0 ok\r\n")
         elif verb == "QUIT":
             self._act(talk, "quit", b"221 bye\r\n")
             raise _Hangup
         else:
             self._say(talk, b"502 5.5.2 what?\r\n")
 
+    def _authenticate(self, talk: _Talk, words: list[str]) -> None:
+        """AUTH PLAIN, LOGIN and XOAUTH2, with or without the first answer in the same line."""
+        mechanism, answers = words[0].upper(), words[1:]
+
+        def answer(question: bytes) -> str:
+            if not answers:
+                self._say(talk, b"334 " + base64.b64encode(question) + b"\r\n")
+                answers.append(self._line(talk))
+                self.commands.append(answers[-1])
+            return base64.b64decode(answers.pop()).decode()
+
+        if mechanism == "PLAIN":
+            right = answer(b"") == f"\0{self._user}\0{self._password}"
+        elif mechanism == "LOGIN":
+            right = (answer(b"User Name"), answer(b"Password")) == (self._user, self._password)
+        else:
+            right = answer(b"") == f"user={self._user}\1auth=Bearer {self._token}\1\1"
+            if not right:
+                answer(b'{"status":"401","schemes":"bearer","scope":"https://mail.example.test/"}')
+        self._act(talk, "auth", b"235 welcome\r\n" if right else b"535 5.7.8 wrong password\r\n")
+
     def _data(self, talk: _Talk) -> None:
         who = talk.rcpt_to[0] if talk.rcpt_to else ""
         usual = b"354 go on\r\n" if talk.rcpt_to else b"503 5.5.1 no recipient\r\n"
         if not 300 <= self._act(talk, "data", usual, who) < 400:
             return
-        fault = self._due("text", who)
-        if fault is not None:
-            while len(talk.buffer) < fault.after:
-                self._more(talk)
-            self._carry_out(talk, fault, b"")
+        self._text(talk, who)
         while (end := _end_of_text(talk.buffer)) < 0:
             self._more(talk)
         content = bytes(talk.buffer[: max(end - 3, 0)])
         del talk.buffer[:end]
         content = content.removeprefix(b".") if content.startswith(b"..") else content
-        message = Received(talk.mail_from or "", who, content.replace(b"\r\n..", b"\r\n."))
+        self._take(talk, who, content.replace(b"\r\n..", b"\r\n."))
+
+    def _chunk(self, talk: _Talk, size: int) -> None:
+        who = talk.rcpt_to[0] if talk.rcpt_to else ""
+        if who:
+            self._text(talk, who)
+        while len(talk.buffer) < size:
+            self._more(talk)
+        content = bytes(talk.buffer[:size])
+        del talk.buffer[:size]
+        fault = self._due("data", who)
+        if fault is not None or not who:
+            # Nothing is forgotten before RSET (RFC 3030 2).
+            self._carry_out(talk, fault, b"503 5.5.1 no recipient\r\n")
+        else:
+            self._take(talk, who, content)
+
+    def _text(self, talk: _Talk, who: str) -> None:
+        """In the middle of a text."""
+        fault = self._due("text", who)
+        if fault is not None:
+            while len(talk.buffer) < fault.after:
+                self._more(talk)
+            self._carry_out(talk, fault, b"")
+
+    def _take(self, talk: _Talk, who: str, content: bytes) -> None:
+        message = Received(talk.mail_from or "", who, content)
         fault = self._due("dot", who)  # once: another connection must not believe that it is meant as well
         taken = fault is None or (fault.reply is None and not fault.then)
         if fault is not None and fault.taken is not None:

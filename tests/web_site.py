@@ -31,6 +31,7 @@ from digest.store.tables import people
 from digest.tokens import KeyRing, Purpose, sign
 from digest.web import create_app
 from digest.work.desk import Desk
+from digest.work.dkim_keys import KeyFolder
 from subscribers import Entry, Subscribers, Subscription
 from tests import sample_edition
 from tests.fakes import FixedClock
@@ -74,6 +75,7 @@ class WebSite:
         (folder / "digest.db").write_bytes(_empty_store())
         self.database = Database(f"sqlite:///{folder / 'digest.db'}", patience=0.2, synchronous="off")
         self.keys = KeyRing.generate()
+        self.dkim_keys = KeyFolder(folder / "dkim")
         self.editions = Editions(self.database)
         self.stories = Stories(self.database)
         self.installation = Installation(self.database)

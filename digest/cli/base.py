@@ -54,6 +54,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "preview": "Write an edition as it will arrive into a folder.",
     },
     "Sending": {
+        "dkim": "Keys that sign mail: make, show, change.",
         "send": "Send an approved edition, or go on with it.",
         "deliveries": "What became of each copy of an edition.",
     },

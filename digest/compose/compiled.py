@@ -1,36 +1,32 @@
 """One edition variant as a MIME message, and one copy of it as a join of bytes.
 
-The tree is multipart/alternative with the text first (RFC 2046 5.1.4: the richest part last). Everything that
-is the same for all readers is encoded here once; a copy takes some microseconds.
+Everything that is the same for all readers is encoded here once; a copy takes some microseconds.
 """
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 
 from digest.compose import headers, slots
-from digest.compose.address import mailbox
-from digest.compose.frame import (
-    TOKEN_LENGTH,
-    Frame,
-    checked_token,
-    leave_prefix,
-    return_path_domain,
-    sender_domain,
-)
-from digest.compose.slots import Piece, Slot
-from digest.compose.transfer import LINE, SOFT_BREAK, encode_text, encode_value, line_breaks, unchanged
-from digest.model import Message, Recipient, SlotContext, SlotName, Variant
+from digest.compose.address import is_usual, mailbox
+from digest.compose.content import Content, Enclosure, encoder
+from digest.compose.dkim import Signatures, SigningKey
+from digest.compose.filling import Filling, Part, picker
+from digest.compose.frame import Frame, checked_token, leave_prefix, return_path_domain, sender_domain
+from digest.compose.head import fields
+from digest.compose.slots import Slot
+from digest.compose.transfer import line_breaks
+from digest.model import Message, Recipient, SlotName, Variant
 
-# Where a recipient's values stand in the list that `Compiled.message` makes; body slots come behind.
-_TO, _MESSAGE, _LEAVE, _SUBJECT, _FIRST_OWN = range(5)
+Compose = Callable[[Recipient], Message]
+"""Makes a recipient's copy; raises AddressError for one that cannot be written."""
+CopyTokens = Callable[[int, int], tuple[str, str, str]]
+"""The tokens of a copy, from subscription and delivery: of the link for leaving, the return path and the
+Message-ID. At most 40 letters and digits each (`frame.checked_token`)."""
 
-_Part = bytes | int
-"""Constant bytes, or the place of a value."""
+_TO_ROOM = headers.FOLD - len("To:  <>")
+"""Characters of a name and an address that fit one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +38,39 @@ class Copy:
     text: str
 
 
-def compile_message(variant: Variant, frame: Frame) -> Compiled:
+def compile_message(
+    variant: Variant,
+    frame: Frame,
+    *,
+    enclosures: Sequence[Enclosure] = (),
+    keys: Sequence[SigningKey] = (),
+    unsigned: frozenset[str] = frozenset(),
+) -> Compiled:
     """Encodes what all copies of this variant share.
 
+    `enclosures` go with every copy. Each of `keys` signs it (DKIM), all header fields but `unsigned`.
     Raises ValueError (naming the field or the part) or AddressError for what cannot be written: line breaks
     in a header field, a slot where its context does not fit, an address that is none.
     """
-    return Compiled(variant, frame)
+    return Compiled(variant, frame, enclosures, keys, unsigned)
 
 
 class Compiled:
-    """A variant ready to be sent. `message` may be called from several threads at once."""
+    """A variant ready to be sent. All methods may be called from several threads at once."""
 
     __slots__ = (
-        "_bounce_domain", "_constants", "_html", "_leave_prefix", "_own", "_personal_subject", "_pick",
-        "_subject", "_text", "boundary", "frame", "variant",
+        "_body", "_bounce_domain", "_head", "_html", "_leave_prefix", "_own", "_personal_subject",
+        "_pick_own", "_signatures", "_subject", "_text", "_whole", "boundary", "frame", "variant",
     )  # fmt: skip
 
-    def __init__(self, variant: Variant, frame: Frame) -> None:
+    def __init__(
+        self,
+        variant: Variant,
+        frame: Frame,
+        enclosures: Sequence[Enclosure] = (),
+        keys: Sequence[SigningKey] = (),
+        unsigned: frozenset[str] = frozenset(),
+    ) -> None:
         self.variant, self.frame = variant, frame
         self._subject = slots.split("subject", variant.subject, variant.nonce, slots.IN_SUBJECT)
         self._personal_subject = any(isinstance(piece, Slot) for piece in self._subject)
@@ -68,15 +79,42 @@ class Compiled:
         self._html = slots.split("HTML part", html, variant.nonce, slots.IN_HTML)
         self._leave_prefix = leave_prefix(frame.site_url)
         self._bounce_domain = return_path_domain(frame.sender)
-        # "=_" never comes out of quoted-printable, so no line of a part can be taken for the boundary
-        # (RFC 2045 6.7); the rest is for people who compare messages.
-        seed = f"{frame.edition_name} {variant.key} {variant.nonce}"
-        self.boundary = f"=_{hashlib.sha256(seed.encode()).hexdigest()[:32]}"
-        places: dict[Slot, int] = {}
-        parts = [*self._head(), *self._tree(places)]
-        self._own = [(0 if slot.name is SlotName.address else 1, _encoder(slot.context)) for slot in places]
-        self._constants, order = _alternate(parts)
-        self._pick: Callable[[list[bytes]], tuple[bytes, ...]] = itemgetter(*order)
+        content = Content(
+            self._text,
+            self._html,
+            enclosures,
+            leave_prefix=self._leave_prefix,
+            domain=sender_domain(frame.sender),
+            seed=f"{frame.edition_name} {variant.key} {variant.nonce}",
+        )
+        self.boundary = content.boundary
+        self._own = [
+            (0 if slot.name is SlotName.address else 1, encoder(slot.context)) for slot in content.own
+        ]
+        self._pick_own = picker([which for which, _ in self._own])
+        subject = None if self._personal_subject else slots.fill(self._subject, {})
+        head = fields(frame, subject, content.kind)
+        lines: list[Part] = [part for field in head for part in (*field.parts, b"\r\n")]
+        self._whole = Filling([*lines, b"\r\n", *content.parts])
+        self._head, self._body = Filling([*lines, b"\r\n"]), Filling(content.parts)
+        self._signatures = Signatures(keys, head, unsigned, self._body.beginning) if keys else None
+
+    @property
+    def signs(self) -> bool:
+        """Whether a copy is signed, which takes a hundred times as long as making it."""
+        return self._signatures is not None
+
+    def composer(self, tokens: CopyTokens) -> Compose:
+        """What makes the copies of an edition: the same bytes for the same recipient.
+
+        `tokens` are trusted: they are not looked at again.
+        """
+        copy = self._copy
+
+        def compose(recipient: Recipient) -> Message:
+            return copy(recipient, *tokens(recipient.subscription, recipient.delivery))
+
+        return compose
 
     def message(self, recipient: Recipient, *, leave: str, bounce: str, message: str) -> Message:
         """This recipient's copy: the same bytes for the same arguments.
@@ -85,25 +123,47 @@ class Compiled:
         the content begins with a dot, so that it goes through DATA and BDAT as it is. Raises AddressError for
         a recipient that cannot be written.
         """
-        address = mailbox(recipient.address)
-        name = slots.shown_name(recipient)
-        to = headers.name_and_address(name, f"<{address}>", len("To: ")) if name else address
+        tokens = {"leave": leave, "bounce": bounce, "message": message}
+        return self._copy(recipient, *(checked_token(field, token) for field, token in tokens.items()))
+
+    def _copy(self, recipient: Recipient, leave: str, bounce: str, message: str) -> Message:
+        address, name = recipient.address, recipient.name
+        # Nothing to check, to escape or to encode in most addresses and most names.
+        usual_address, usual_name = is_usual(address), slots.is_usual(name)
+        mailed = address if usual_address else mailbox(address, utf8=True)
+        if usual_name and len(mailed) + len(name) <= _TO_ROOM:
+            to = f"{name} <{mailed}>" if name else mailed
+        else:
+            name = slots.shown_name(recipient)
+            to = headers.name_and_address(name, f"<{mailed}>", len("To: "))
+        own: Sequence[bytes]
+        if usual_address and usual_name:
+            own = self._pick_own((address.encode(), name.encode()))
+        else:
+            pairs = (address, usual_address), (name, usual_name)
+            own = [
+                value.encode() if usual else encode(value)
+                for (value, usual), encode in ((pairs[which], encode) for which, encode in self._own)
+            ]
         values = [
-            to.encode("ascii"),
-            checked_token("message", message).encode("ascii"),
-            checked_token("leave", leave).encode("ascii"),
-            self._subject_field(recipient.address, name, leave) if self._personal_subject else b"",
+            to.encode(),
+            message.encode(),
+            leave.encode(),
+            self._subject_field(address, name, leave) if self._personal_subject else b"",
+            *own,
         ]
-        own = (recipient.address, name)
-        plain = [value.encode("ascii") if unchanged(value) else None for value in own]
-        values += [plain[which] or encode(own[which]) for which, encode in self._own]
-        content = self._constants.copy()
-        content[1::2] = self._pick(values)
+        if self._signatures is None:
+            content = b"".join(self._whole.pieces(values))
+        else:
+            body = b"".join(self._body.pieces(values))
+            signed = self._signatures.fields(values, body)
+            content = b"".join((signed, *self._head.pieces(values), body))
         return Message(
             recipient.delivery,
-            f"bounce+{checked_token('bounce', bounce)}@{self._bounce_domain}",
-            address,
-            b"".join(content),
+            f"bounce+{bounce}@{self._bounce_domain}",
+            mailed,
+            content,
+            mailed.isascii(),
         )
 
     def copy(self, recipient: Recipient, *, leave: str) -> Copy:
@@ -121,85 +181,4 @@ class Compiled:
 
     def _subject_field(self, address: str, name: str, leave: str) -> bytes:
         subject = slots.fill(self._subject, self._values(address, name, leave))
-        return headers.unstructured("Subject", subject).encode("ascii")
-
-    def _head(self) -> list[_Part]:
-        """Every field once; CRLF between them, and the empty line behind them."""
-        sender = self.frame.sender
-        before, after = self.frame.constant_fields()
-        fields: list[list[_Part]] = [[field.encode("ascii")] for field in before]
-        fields.append([b"To: ", _TO])
-        if self._personal_subject:
-            fields.append([_SUBJECT])
-        else:
-            subject = slots.fill(self._subject, {})
-            fields.append([headers.unstructured("Subject", subject).encode("ascii")])
-        fields += [[field.encode("ascii")] for field in after]
-        fields.append([b"Message-ID: <", _MESSAGE, f"@{sender_domain(sender)}>".encode("ascii")])
-        fields.append(
-            [
-                f"List-Unsubscribe: <{self._leave_prefix}".encode("ascii"),
-                _LEAVE,
-                b">,\r\n <mailto:leave+",
-                _LEAVE,
-                f"@{self._bounce_domain}>".encode("ascii"),
-            ]
-        )
-        fields.append([b"MIME-Version: 1.0"])
-        kind = f'Content-Type: multipart/alternative;\r\n boundary="{self.boundary}"'
-        fields.append([kind.encode("ascii")])
-        return [part for field in fields for part in (*field, b"\r\n")] + [b"\r\n"]
-
-    def _tree(self, places: dict[Slot, int]) -> list[_Part]:
-        delimiter = f"--{self.boundary}".encode("ascii")
-        tree: list[_Part] = []
-        for subtype, pieces in (("plain", self._text), ("html", self._html)):
-            kind = f'Content-Type: text/{subtype}; charset="utf-8"'.encode("ascii")
-            encoding = b"Content-Transfer-Encoding: quoted-printable"
-            tree += [delimiter, b"\r\n", kind, b"\r\n", encoding, b"\r\n\r\n"]
-            tree += _encode(pieces, self._leave_prefix, places)
-            tree.append(b"\r\n")
-        return [*tree, delimiter, b"--\r\n"]
-
-
-def _encode(pieces: Sequence[Piece], leave_prefix: str, places: dict[Slot, int]) -> list[_Part]:
-    """A part in quoted-printable, each slot on a line of its own; `places` learns of new slots."""
-    encoded: list[_Part] = []
-    line_open = False
-    for before, piece in itertools.pairwise(["", *pieces]):
-        if isinstance(piece, str):
-            text = encode_text(piece)
-            if isinstance(before, Slot) and not text.startswith(b"\r\n"):
-                encoded.append(SOFT_BREAK)
-            encoded.append(text)
-            line_open = not text.endswith(b"\r\n")
-            continue
-        if line_open:
-            encoded.append(SOFT_BREAK)
-        line_open = True
-        if piece.name is SlotName.leave_url:
-            # Tokens are letters and digits: nothing to escape, and only the constant beginning to encode.
-            prefix = encode_value(slots.ESCAPES[piece.context](leave_prefix))
-            room = LINE - len(prefix.rpartition(b"\n")[2])
-            encoded += [prefix, _LEAVE] if room >= TOKEN_LENGTH else [prefix, SOFT_BREAK, _LEAVE]
-        else:
-            encoded.append(places.setdefault(piece, _FIRST_OWN + len(places)))
-    return encoded
-
-
-def _encoder(context: SlotContext) -> Callable[[str], bytes]:
-    escape = slots.ESCAPES[context]
-
-    return lambda value: encode_value(escape(value))
-
-
-def _alternate(parts: Sequence[_Part]) -> tuple[list[bytes], list[int]]:
-    """Constants joined, with an empty place between each two; and which value each of those places takes."""
-    constants, order = [b""], list[int]()
-    for part in parts:
-        if isinstance(part, bytes):
-            constants[-1] += part
-        else:
-            constants += [b"", b""]
-            order.append(part)
-    return constants, order
+        return headers.unstructured("Subject", subject).removeprefix("Subject:").encode("ascii")

@@ -57,6 +57,8 @@ class Frame:
         after.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
         after.append(f"Feedback-ID: {self._feedback_id(host)}")
         after += ["Auto-Submitted: auto-generated", "Precedence: bulk"]
+        if sender.complaints:
+            after.append(f"CFBL-Address: {mailbox(sender.complaints)}; report=arf")  # RFC 9477 5.1
         if self.language:
             if not _LANGUAGE.fullmatch(self.language):
                 raise ValueError(f"language: {self.language!r} is not a language tag (RFC 5646)")

@@ -1,4 +1,4 @@
-"""Header fields: RFC 5322 syntax, RFC 2047 for what is not ASCII, folded at 78 octets.
+"""Header fields: RFC 5322 syntax, RFC 2047 and RFC 2231 for what is not ASCII, folded at 78 octets.
 
 A value that cannot be written plainly on its line (characters outside ASCII, a run too long to fold, text
 that looks like an encoded word) is written as encoded words throughout: they may be cut between any two
@@ -12,6 +12,7 @@ import datetime as dt
 import re
 import string
 from email.utils import format_datetime
+from urllib.parse import quote
 
 FOLD = 78
 """Octets of a line, CRLF not counted (RFC 5322 2.1.1)."""
@@ -22,7 +23,10 @@ _WORD_FRAME = len("=?utf-8?q??=")
 _PLAIN_TEXT = re.compile(r"(?:[!-~]{1,64}(?: [!-~]{1,64})*)?")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _PRINTABLE = re.compile(r"[ -~]*")
-_Q_LITERAL = frozenset((string.ascii_letters + string.digits + "!*+-/").encode())  # RFC 2047 5 (3), phrases
+_PLAIN_PARAMETER = re.compile(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*")
+_ATTRIBUTE = "!#$&+-.^_`{|}~"  # RFC 2231 7, attribute-char, beside letters and digits
+_Q_LITERAL = string.ascii_letters + string.digits + "!*+-/"  # RFC 2047 5 (3), phrases
+_Q = tuple("_" if b == 0x20 else chr(b) if chr(b) in _Q_LITERAL else f"={b:02X}" for b in range(256))
 
 
 def refuse_breaks(field: str, value: str) -> str:
@@ -78,12 +82,14 @@ def encoded_words(text: str, column: int) -> str:
     Q or B encoding, whichever is shorter; no word splits a character (RFC 2047 5).
     """
     data = text.encode("utf-8")
-    q_length = sum(1 if b in _Q_LITERAL or b == 0x20 else 3 for b in data)
-    use_q = q_length <= (len(data) + 2) // 3 * 4
+    whole = _word(data, use_q=True)
+    use_q = len(whole) - _WORD_FRAME <= (len(data) + 2) // 3 * 4
+    if not use_q:
+        whole = _word(data, use_q=False)
+    if column + len(whole) <= _WORD_LINE:  # most names
+        return whole
     words: list[str] = []
     chunk, room = b"", _WORD_LINE - column - _WORD_FRAME
-    if len(whole := _word_text(data, use_q=use_q)) <= room:  # most names
-        return f"=?utf-8?{'q' if use_q else 'b'}?{whole}?="
     for character in text:
         longer = chunk + character.encode("utf-8")
         if chunk and len(_word_text(longer, use_q=use_q)) > room:
@@ -102,7 +108,30 @@ def _word(data: bytes, *, use_q: bool) -> str:
 def _word_text(data: bytes, *, use_q: bool) -> str:
     if not use_q:
         return base64.b64encode(data).decode("ascii")
-    return "".join(chr(b) if b in _Q_LITERAL else "_" if b == 0x20 else f"={b:02X}" for b in data)
+    return "".join([_Q[b] for b in data])
+
+
+def parameter(name: str, value: str) -> str:
+    """`; name="value"` of a MIME field, on a line of its own, or several (RFC 2231 3 and 4).
+
+    `name` has at most 12 characters. A value that is long, not ASCII or has quotes in it is percent-encoded
+    in UTF-8 and cut into sections; no section splits a character.
+    """
+    refuse_breaks(name, value)
+    if len(value) <= 60 and _PLAIN_PARAMETER.fullmatch(value) and "=?" not in value:
+        return f';\r\n {name}="{value}"'
+    encoded = [quote(character, safe=_ATTRIBUTE) for character in value]
+    sections, section = list[str](), "utf-8''"
+    room = FOLD - len(f" {name}*99*=;")
+    for character in encoded:
+        if len(section) + len(character) > room:
+            sections.append(section)
+            section = ""
+        section += character
+    sections.append(section)
+    if len(sections) == 1:
+        return f";\r\n {name}*={sections[0]}"
+    return "".join(f";\r\n {name}*{number}*={each}" for number, each in enumerate(sections))
 
 
 def date(moment: dt.datetime) -> str:

@@ -15,6 +15,7 @@ IN_TEXT = frozenset({SlotContext.text})
 IN_SUBJECT = frozenset({SlotContext.header})
 
 _NONCE = re.compile(r"[0-9A-Za-z]+")
+_USUAL = re.compile(r"(?=.{0,75}\Z)(?!From )(?:[A-Za-z0-9-]+(?: [A-Za-z0-9-]+)*)?").fullmatch
 _NAMES = {name.value.replace("_", "."): name for name in SlotName}
 
 
@@ -83,6 +84,11 @@ def fill(pieces: list[Piece], values: Mapping[SlotName, str]) -> str:
     return "".join(
         piece if isinstance(piece, str) else ESCAPES[piece.context](values[piece.name]) for piece in pieces
     )
+
+
+def is_usual(name: str) -> bool:
+    """Whether a name can stand in any slot, and in a header field, as it is: most can."""
+    return _USUAL(name) is not None
 
 
 def shown_name(recipient: Recipient) -> str:

@@ -6,29 +6,28 @@ Rules beyond the RFC's, each kept for constants and for slot values alike:
   encoding once, whatever stands around it, and no line outgrows 76 octets whatever its length.
 - No line begins with a dot: the text needs no dot-stuffing (RFC 5321 4.5.2), so DATA and BDAT carry the same.
 - No line begins with "From ", which mbox files and old relays change, breaking signatures.
+- White space is single spaces, never at the end of a line: what "relaxed" makes of a body for DKIM (RFC 6376
+  3.4.4) is the body itself, so that it can be hashed as it is.
 """
 
 from __future__ import annotations
 
 import re
+from binascii import b2a_qp
 
 SOFT_BREAK = b"=\r\n"
 LINE = 75
 """Octets of a line before its soft break's "=": 76 with it, the limit of RFC 2045."""
 
-_TOKENS = tuple(chr(b) if (32 <= b <= 126 and b != 61) or b == 9 else f"={b:02X}" for b in range(256))
-_USUAL = re.compile(r"(?:(?!\.|From )[!#-%(-;?-~](?:[ !#-%(-;?-~]{0,73}[!#-%(-;?-~])?)?")
+_TOKENS = tuple(chr(b) if 32 <= b <= 126 and b != 61 else f"={b:02X}" for b in range(256))
+_USUAL = re.compile(r"(?=.{0,75}\Z)(?!\.|From )[!-<>-~]+(?: [!-<>-~]+)*").fullmatch
+_SPECIAL = re.compile(rb"\.|From |.*(?:\t|  | \Z)").match
 _BREAK = re.compile(r"\r\n|\r|\n")
-
-
-def unchanged(value: str) -> bool:
-    """Whether a slot value needs neither escaping in any context nor transfer encoding: most do not."""
-    return _USUAL.fullmatch(value) is not None
 
 
 def encode_value(value: str) -> bytes:
     """One slot value, to begin at a line's start; it may end a line. Line breaks in it become =0D=0A."""
-    return _encode_line(value)
+    return value.encode("ascii") if _USUAL(value) else _encode_line(value)
 
 
 def line_breaks(text: str) -> str:
@@ -42,12 +41,18 @@ def encode_text(text: str) -> bytes:
 
 
 def _encode_line(line: str) -> bytes:
-    tokens = [_TOKENS[b] for b in line.encode("utf-8")]
-    whole = "".join(tokens)
-    if len(whole) <= LINE and not whole.startswith((".", "From ")) and not whole.endswith((" ", "\t")):
-        return whole.encode("ascii")  # most lines, and nearly all values
-    if tokens and tokens[-1] in " \t":  # relays strip white space at a line's end
-        tokens[-1] = f"={ord(tokens[-1]):02X}"
+    data = line.encode("utf-8")
+    if len(data) <= LINE:
+        # Most lines and nearly all values come out as the standard library has them.
+        whole = b2a_qp(data, istext=False)
+        if len(whole) <= LINE and not _SPECIAL(whole):
+            return whole
+    tokens = [_TOKENS[b] for b in data]
+    for at in range(1, len(tokens)):
+        if tokens[at] == tokens[at - 1] == " ":
+            tokens[at] = "=20"
+    if tokens and tokens[-1] == " ":  # relays strip white space at a line's end
+        tokens[-1] = "=20"
     lines: list[str] = []
     start = 0
     while start < len(tokens):

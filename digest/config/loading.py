@@ -157,10 +157,21 @@ def _with_files(settings: Settings, loaded: Loaded) -> tuple[Settings, list[Conf
 
     if settings.templates is not None and not settings.path(settings.templates).is_dir():
         complain(("templates",), "there is no such folder", settings.path(settings.templates))
-    if settings.smtp.ca_file is not None and not settings.path(settings.smtp.ca_file).is_file():
-        complain(("smtp", "ca_file"), "there is no such file", settings.path(settings.smtp.ca_file))
     filled: dict[str, Database | Smtp] = {}
-    for name, section in (("database", settings.database), ("smtp", settings.smtp)):
+    sections: dict[str, Database | Smtp] = {
+        "database": settings.database, "smtp": settings.smtp, "fallback": settings.fallback
+    }  # fmt: skip
+    for name, section in sections.items():
+        if isinstance(section, Smtp):
+            for key in ("ca_file", "client_secret_file", "refresh_token_file"):
+                named = getattr(section, key)
+                if named is None:
+                    continue
+                file = settings.path(named)
+                if not file.is_file():
+                    complain((name, key), "there is no such file", file)
+                # Absolute, for the transport knows no root.
+                filled[name] = filled.get(name, section).model_copy(update={key: file})
         if section.password_file is None:
             continue
         file = settings.path(section.password_file)
@@ -173,8 +184,5 @@ def _with_files(settings: Settings, loaded: Loaded) -> tuple[Settings, list[Conf
         if not password or CONTROL.search(password):
             complain((name, "password_file"), "the file has to hold one line, the password", file)
             continue
-        filled[name] = section.model_copy(update={"password": SecretStr(password)})
-    smtp = filled.get("smtp", settings.smtp)
-    if settings.smtp.ca_file is not None:  # absolute, for the transport knows no root
-        filled["smtp"] = smtp.model_copy(update={"ca_file": settings.path(settings.smtp.ca_file)})
+        filled[name] = filled.get(name, section).model_copy(update={"password": SecretStr(password)})
     return settings.model_copy(update=filled), errors

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from digest.config.moments import parse_moment
+from digest.config.rates import parse_domain_rate
 from digest.config.values import (
     CONTROL,
     Address,
@@ -24,18 +25,21 @@ from digest.config.values import (
     Colour,
     DatabaseAddress,
     Domain,
+    DomainRate,
     Duration,
     File,
     Language,
     Listen,
     Moment,
     Place,
+    Rewritten,
     Slug,
+    SomeDomain,
     WebAddressOrEmpty,
     Zone,
     wrong,
 )
-from digest.model import Order
+from digest.model import Order, Rate
 
 _LINES_ALLOWED = ("postal_address",)
 
@@ -87,7 +91,30 @@ class SmtpTls(StrEnum):
     auto = "auto"
     none = "none"
     starttls = "starttls"
+    required = "required"
     implicit = "implicit"
+
+
+class SmtpAuth(StrEnum):
+    auto = "auto"
+    plain = "plain"
+    login = "login"
+    xoauth2 = "xoauth2"
+
+
+class SmtpDsn(StrEnum):
+    off = "off"
+    never = "never"
+    failure = "failure"
+    delay = "delay"
+
+    @property
+    def notify(self) -> str:
+        """RFC 3461's NOTIFY; "" asks for nothing."""
+        return {"off": "", "delay": "FAILURE,DELAY"}.get(self.value, self.value.upper())
+
+
+_Timeout = Annotated[float, Field(ge=0, le=3600)]
 
 
 class Smtp(_Section):
@@ -95,12 +122,12 @@ class Smtp(_Section):
 
     host: Annotated[str, Field(min_length=1)] = Field("127.0.0.1", description="Its name or address.")
     port: Annotated[int, Field(ge=1, le=65535)] = Field(
-        25, description="Its port: 587 with starttls, 465 with implicit TLS, 25 next door."
+        25, description="Its port: 587 with STARTTLS, 465 with implicit TLS, 25 next door."
     )
     tls: SmtpTls = Field(
         SmtpTls.auto,
-        description='"starttls" (required, certificate checked), "implicit", '
-        '"none", or "auto": none to loopback, starttls to everything else.',
+        description='"required" (STARTTLS or nothing is sent), "implicit", "starttls" (only where it is offered), '
+        '"none", or "auto": none to loopback, required to everything else. Certificates are checked.',
     )
     ca_file: File | None = Field(
         None,
@@ -112,11 +139,52 @@ class Smtp(_Section):
     password_file: File | None = Field(
         None, description="A file that holds the password.", examples=["smtp.password"]
     )
+    auth: SmtpAuth = Field(
+        SmtpAuth.auto,
+        description='How to sign in: "plain", "login", "xoauth2" (with a token), or "auto": what is offered.',
+    )
+    token_command: str = Field(
+        "", description="For xoauth2: a command that prints an access token.", examples=["print-token weekly"]
+    )
+    token_url: WebAddressOrEmpty = Field(
+        "", description="For xoauth2 without a command: where a refresh token is changed for an access token."
+    )
+    client_id: str = Field("", description="For token_url: who we are there.")
+    client_secret_file: File | None = Field(
+        None, description="For token_url: a file with our secret there.", examples=["smtp.client-secret"]
+    )
+    refresh_token_file: File | None = Field(
+        None, description="For token_url: a file with the refresh token.", examples=["smtp.refresh-token"]
+    )
     connections: Annotated[int, Field(ge=1, le=100)] = Field(4, description="Connections at the same time.")
+    depth: Annotated[int, Field(ge=1, le=64)] = Field(
+        8,
+        description="Messages on their way over one connection, where the relay offers CHUNKING. At a crash at "
+        "most connections x depth copies are in doubt.",
+    )
+    pipelining: bool = Field(True, description="Use PIPELINING where the relay offers it.")
+    chunking: bool = Field(True, description="Use CHUNKING where the relay offers it.")
+    messages_per_connection: Annotated[int, Field(ge=0)] = Field(
+        0, description="A new connection after so many messages; 0: as many as the relay takes."
+    )
+    idle: Annotated[float, Field(gt=0, le=3600)] = Field(
+        30.0, description="Seconds before a connection without work is ended."
+    )
     timeout: Annotated[float, Field(gt=0, le=3600)] = Field(
-        60.0,
-        description="Seconds to wait for a reply "
-        "(after the text of a message: 10 times that, at most 600; RFC 5321 4.5.3.2).",
+        300.0, description="Seconds to wait for the greeting and for each reply (RFC 5321 4.5.3.2)."
+    )
+    connect_timeout: _Timeout = Field(0.0, description="Seconds for connecting; 0: timeout, at most 30.")
+    data_timeout: _Timeout = Field(0.0, description="Seconds for the reply to DATA; 0: timeout, at most 120.")
+    block_timeout: _Timeout = Field(
+        0.0, description="Seconds in which the relay has to read something; 0: timeout, at most 180."
+    )
+    text_timeout: _Timeout = Field(
+        0.0, description="Seconds for the reply to a whole message; 0: 10 times timeout, at most 600."
+    )
+    dsn: SmtpDsn = Field(
+        SmtpDsn.off,
+        description='Ask for reports (RFC 3461) where the relay offers that: "failure", "delay" (these as well), '
+        '"never", or "off": ask for nothing.',
     )
     helo: Domain = Field("", description="The name to greet with; empty for this machine's.")
 
@@ -124,12 +192,20 @@ class Smtp(_Section):
     def _sign_in_is_whole(self) -> Self:
         _not_both(self)
         has_password = self.password is not None or self.password_file is not None
-        if self.user and not has_password:
+        has_token = bool(self.token_command or self.token_url)
+        if self.token_command and self.token_url:
+            wrong("there is a token_command as well; only one of the two", key="token_url")
+        if self.token_url and not (self.client_id and self.refresh_token_file):
+            wrong("there is no client_id or refresh_token_file beside it", key="token_url")
+        if self.auth is SmtpAuth.xoauth2 and not has_token:
+            wrong("this needs a token", key="auth", allowed="token_command or token_url beside it")
+        if self.user and not (has_password or has_token):
             wrong(
                 "there is a user but no password", key="user", allowed="password_file or password beside it"
             )
-        if has_password and not self.user:
-            wrong("there is a password but no user", key="user", allowed="the sign-in name")
+        if (has_password or has_token) and not self.user:
+            what = "password" if has_password else "token"
+            wrong(f"there is a {what} but no user", key="user", allowed="the sign-in name")
         return self
 
     @property
@@ -141,6 +217,66 @@ class Smtp(_Section):
             return ipaddress.ip_address(self.host.strip("[]")).is_loopback
         except ValueError:
             return False
+
+
+class Sending(_Section):
+    """How fast mail leaves, and when it stops by itself. The relay's provider says what it allows."""
+
+    per_second: Annotated[int, Field(ge=0)] = Field(
+        0, description="At most so many copies a second, spread evenly; 0: no limit."
+    )
+    per_hour: Annotated[int, Field(ge=0)] = Field(
+        0, description="At most so many within any hour, over all newsletters; 0: no limit."
+    )
+    per_day: Annotated[int, Field(ge=0)] = Field(
+        0, description="At most so many within any 24 hours; 0: no limit."
+    )
+    domains: tuple[DomainRate, ...] = Field(
+        (),
+        description="Rates for readers of single domains, spread evenly, such as "
+        '["gmail.com 600/h"]; the others do not wait for them.',
+        examples=["gmail.com 600/h"],
+    )
+    retry_first: Annotated[Duration, Field(ge=dt.timedelta(minutes=1))] = Field(
+        dt.timedelta(minutes=30),
+        description="After so long a copy that was put off is tried again, where the server names no time "
+        "(RFC 5321 4.5.4.1: 30 minutes); each further wait is twice as long.",
+    )
+    retry_longest: Annotated[Duration, Field(ge=dt.timedelta(minutes=1))] = Field(
+        dt.timedelta(hours=6), description="The longest of these waits."
+    )
+    hard_bounce_limit: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.05,
+        description="When more than this share of the addresses does not exist, an edition pauses "
+        "(judged from 200 copies on, by Wilson's bound); 0: never.",
+    )
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.retry_longest < self.retry_first:
+            wrong("shorter than retry_first", key="retry_longest", allowed="at least retry_first")
+        names = [parse_domain_rate(each)[0] for each in self.domains]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            wrong(f"two rates for {twice[0]}", key="domains", allowed="one rate for each domain")
+        return self
+
+    @property
+    def rates(self) -> tuple[Rate, ...]:
+        """The limits that are set."""
+        counts = ((self.per_second, 1), (self.per_hour, 3600), (self.per_day, 86400))
+        return tuple(Rate(count, seconds) for count, seconds in counts if count)
+
+    @property
+    def domain_rates(self) -> dict[str, Rate]:
+        """By domain, in small letters and A-labels."""
+        return dict(parse_domain_rate(each) for each in self.domains)
+
+
+class Fallback(Smtp):
+    """A second server, for when the first cannot be used at all. Its keys are those of [smtp]."""
+
+    host: str = Field("", description="Its name or address; empty for no second server.")
 
 
 class Site(_Section):
@@ -173,6 +309,23 @@ class Keys(_Section):
         Path("digest.keys"),
         description="Signing keys; created with mode 600. Keep a copy: "
         "without it no link in mail already sent works.",
+    )
+
+
+class Dkim(_Section):
+    """Signatures of mail (DKIM). A domain with an active key (`digest dkim`) is signed for; where there is
+    none the relay has to sign."""
+
+    keys: File = Field(
+        Path("dkim"), description="The folder of the keys, which `digest dkim keygen` makes with mode 600."
+    )
+    required: tuple[SomeDomain, ...] = Field(
+        (), description="Sender domains whose mail must not leave without a signature."
+    )
+    unsigned: tuple[Rewritten, ...] = Field(
+        (),
+        description="Header fields that the relay writes anew, so that a signature must not cover them; "
+        'for Amazon SES "message-id" and "date".',
     )
 
 
@@ -265,10 +418,36 @@ class Newsletter(_Section):
         "", description="Picture address of a logo, at most 200 x 40; empty for the name."
     )
     language: Language = Field("en", description="Language of the edition.")
+    attachments: tuple[File, ...] = Field(
+        (),
+        description="Files that go with every copy, as they are when the edition is built; together at most "
+        "5 MB.",
+    )
+    inline_pictures: bool = Field(
+        False,
+        description="Put pictures that this installation keeps into the mail, instead of linking them.",
+    )
+    complaints: AddressOrEmpty = Field(
+        "",
+        description="Where mailbox providers may report complaints (CFBL-Address, RFC 9477); empty for none.",
+    )
     uncertain: Literal["hold", "resend"] = Field(
         "hold",
         description="Copies of which nobody can know whether "
         'they arrived: "hold" lists them, "resend" sends them once more.',
+    )
+    growth: Annotated[float, Field(ge=0, le=100)] = Field(
+        0.0,
+        description="By how much an edition may be larger than the last one within an hour: 0.5 is half as "
+        "many again, and 1,000 always leave; the rest follows over the next hours. 0: no limit.",
+    )
+    canary: tuple[Address, ...] = Field(
+        (),
+        description="Subscribers who get their copy first, to look whether it is right.",
+        examples=["editor@example.org"],
+    )
+    canary_wait: Annotated[Duration, Field(ge=dt.timedelta(0))] = Field(
+        dt.timedelta(minutes=10), description="How long all others wait after that."
     )
 
     @model_validator(mode="after")
@@ -309,8 +488,11 @@ class Settings(_Section):
     root: Path = Field(Path(), exclude=True, description="The folder of config.toml; not a key of it.")
     database: Database = Field(Database(), description=Database.__doc__)
     smtp: Smtp = Field(Smtp(), description=Smtp.__doc__)
+    fallback: Fallback = Field(Fallback(), description=Fallback.__doc__)
+    sending: Sending = Field(Sending(), description=Sending.__doc__)
     site: Site = Field(Site(), description=Site.__doc__)
     keys: Keys = Field(Keys(), description=Keys.__doc__)
+    dkim: Dkim = Field(Dkim(), description=" ".join((Dkim.__doc__ or "").split()))
     alerts: Alerts = Field(Alerts(), description=Alerts.__doc__)
     templates: File | None = Field(
         None,

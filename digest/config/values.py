@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from digest.config import durations, moments
+from digest.config import durations, moments, rates
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,18 @@ def _domain(value: str) -> str:
     return value
 
 
+def _some_domain(value: str) -> str:
+    if not value:
+        wrong("this is empty")
+    return _domain(value)
+
+
+def _rewritten(value: str) -> str:
+    if value.lower() not in ("message-id", "date"):
+        wrong("other fields than these two have to be signed")
+    return value.lower()
+
+
 def _web_address(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -140,6 +152,17 @@ def _duration(value: Any) -> Any:
     return value
 
 
+def _domain_rate(value: str) -> str:
+    problem = _domain_problem(value.strip().partition(" ")[0])
+    if problem:
+        wrong(problem)
+    try:
+        rates.parse_domain_rate(value)
+    except ValueError:
+        wrong("this is not a domain and a rate")
+    return value
+
+
 def _file(value: Any) -> Any:
     if isinstance(value, str) and not value.strip():
         wrong("this is empty; leave the key out instead")
@@ -182,12 +205,15 @@ _WEB = "an address that begins with https:// or http://"
 Address = Annotated[str, AfterValidator(_address), Allowed(_ADDRESS)]
 AddressOrEmpty = Annotated[str, AfterValidator(_address_or_empty), Allowed(f"{_ADDRESS}, or empty")]
 Domain = Annotated[str, AfterValidator(_domain), Allowed("a domain such as example.org, or empty")]
+SomeDomain = Annotated[str, AfterValidator(_some_domain), Allowed("a domain such as example.org")]
+Rewritten = Annotated[str, AfterValidator(_rewritten), Allowed('"message-id" or "date"')]
 WebAddressOrEmpty = Annotated[str, AfterValidator(_web_address_or_empty), Allowed(f"{_WEB}, or empty")]
 BaseAddress = Annotated[str, AfterValidator(_base_address), Allowed(_WEB)]
 Place = Annotated[str, AfterValidator(_place), Allowed(f"{_WEB}, or a file")]
 Zone = Annotated[str, AfterValidator(_zone), Allowed("a time zone such as Europe/London")]
 Moment = Annotated[str, AfterValidator(_moment), Allowed(moments.ALLOWED)]
 Duration = Annotated[dt.timedelta, BeforeValidator(_duration), Allowed(durations.ALLOWED)]
+DomainRate = Annotated[str, AfterValidator(_domain_rate), Allowed(rates.ALLOWED)]
 File = Annotated[Path, BeforeValidator(_file), Allowed("a path, from the folder of config.toml")]
 Listen = Annotated[str, AfterValidator(_listen), Allowed("host:port, such as 127.0.0.1:8765")]
 DatabaseAddress = Annotated[

@@ -6,102 +6,113 @@ any crash the copies in doubt are those that the ledger calls offered, and of th
 the transport's capacity: a row leaves that count only in the transaction that lets the next one in.
 
 All database work happens on one writer thread, never on the event loop. While it commits, connections go on
-and their results gather; the next commit takes them all. The group grows with the time that a commit takes,
-and nothing ever waits for a timer.
+and their results gather; the next commit takes them all. As long as connections have enough to do, a commit
+waits for company about as long as the last one took: that makes groups without making anybody idle.
 """
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from digest import replies
+from digest.delivery.breaker import Breaker
+from digest.delivery.judging import Judging
 from digest.delivery.ledger import Claimed, Ledger, Result, SendingStopped
-from digest.delivery.progress import Meter, Progress
+from digest.delivery.outbox import Composer, Outbox
+from digest.delivery.progress import Meter
 from digest.delivery.retry import RetryPolicy
 from digest.delivery.stop import Stop
-from digest.errors import AddressError, DigestError, StoreError, TransportError
-from digest.model import DeliveryState, Message, Outcome, OutcomeKind, Recipient
+from digest.delivery.throttle import Throttle
+from digest.errors import DigestError, StoreError, TransportError
+from digest.model import DeliveryState, Message, Outcome, OutcomeKind
 from digest.ports import Clock, Transport
 
 T = TypeVar("T")
 State = DeliveryState
-
-_TRIES = 3
-"""A copy that so often broke the connection, or was refused for our sake, waits like a deferred one: perhaps
-it is the one thing that is wrong, and must not keep the others from leaving."""
-_BROKEN_IN_A_ROW = 10
-"""So many broken connections, with no answer in between, are the relay's trouble: the run pauses."""
-_DOUBTFUL_IN_A_ROW = 10
-"""So many copies in doubt, with no answer in between: each further one would be another that nobody can know
-about, so the run pauses until a person has looked."""
-_REFUSED_IN_A_ROW = 3
-"""So many replies about us (quota, sign-in, relaying), with nothing taken in between: the run pauses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a run did: results by state, and why it ended before all was tried (None: it did not)."""
 
-    done: Mapping[DeliveryState, int]
+    done: dict[DeliveryState, int]
     problem: DigestError | None = None
     stopped: bool = False
     """On request, with everything recorded that could be known."""
     unrecorded: int = 0
     """Results that the database would not take; those copies will be called uncertain."""
+    unreached: bool = False
+    """The problem is a relay that went away: it may come back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Times in seconds."""
 
-    page: int = 50
+    page: int = 200
+    """Rows of one claim, at least: a few milliseconds of the writer's time."""
     heartbeat: float = 15.0
     """How often the lease is renewed while nothing else is written: a fraction of its length."""
     drain: float = 28.0
     """How long a stop waits for answers before it breaks connections off; supervisors give 30."""
     record_again: Sequence[float] = (0.5, 2.0, 5.0)
     """The pauses before results are written once more after the database failed."""
+    note: float = 1.0
+    """How often progress is written down, in a small transaction of its own."""
+    gather: float = 0.002
+    """No commit waits longer than this for company."""
+
+
+_WORTH_SAYING = 5.0
+"""Seconds of waiting that somebody who looks at a run wants to know the reason of."""
 
 
 class Engine:
-    """Sends one edition's queued copies through one transport. Used for one `run`."""
+    """Sends one edition's queued copies through one transport. Used for one `run`.
+
+    Implements `digest.ports.Results`: the transport tells it what became of each copy.
+    """
 
     def __init__(
         self,
         ledger: Ledger,
         transport: Transport,
-        compose: Callable[[Recipient], Message],
+        composer: Composer,
         *,
         clock: Clock,
         stale: dt.datetime,
         random: Callable[[], float],
         retry: RetryPolicy | None = None,
         limits: Limits | None = None,
-        left: int = 0,
-        watch: Callable[[Progress], object] | None = None,
-        server: str = "relay",
+        throttle: Throttle | None = None,
+        breaker: Breaker | None = None,
+        meter: Meter | None = None,
     ) -> None:
-        self._ledger, self._transport, self._compose = ledger, transport, compose
-        self._clock, self._stale, self._random = clock, stale, random
-        self._retry, self._limits = retry or RetryPolicy(), limits or Limits()
-        self._left, self._watch, self._server = left, watch, server
-        self._ready: deque[Claimed] = deque()
-        self._flying: dict[asyncio.Task[None], Claimed] = {}
+        self._ledger, self._transport = ledger, transport
+        self._clock, self._limits = clock, limits or Limits()
+        self._throttle = throttle or Throttle()
+        self._judging = Judging(
+            stale=stale, random=random, retry=retry or RetryPolicy(), server=transport.server,
+            capacity=transport.capacity, breaker=breaker,
+        )  # fmt: skip
+        self._outbox = Outbox(composer, ahead=2 * transport.capacity, domains=self._throttle.domains)
+        self._meter = meter or Meter(0, None, time.monotonic)
+        self._flying: dict[int, Claimed] = {}
         self._results: list[Result] = []
-        self._tries: Counter[int] = Counter()
-        self._broken_in_a_row = 0
-        self._doubtful_in_a_row = 0
-        self._refused_in_a_row = 0
         self._last = False
+        self._stopping = False
         self._problem: DigestError | None = None
-        self._fault: Exception | None = None
+        self._unreached: TransportError | None = None
+        self._fault: BaseException | None = None
         self._beat_due = False
+        self._commit_took = 0.0
+        self._taken_at = 0.0
         self._over = False
 
     async def run(self, stop: Stop | None = None) -> Report:
@@ -110,50 +121,111 @@ class Engine:
         Never raises for what the relay or the database does (see `Report`). A fault of the program is raised
         once everything in flight is recorded.
         """
-        loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         stop = stop or Stop()
         self._wake = asyncio.Event()
-        self._meter = Meter(self._left, self._watch, loop.time)
+        self._noted = self._loop.time()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self._beat = loop.call_later(self._limits.heartbeat, self._heartbeat)
+        self._beat = self._loop.call_later(self._limits.heartbeat, self._heartbeat)
+        self._stopping = stop.asked
         stop.listen(lambda: self._stop_asked(stop))
         try:
-            await self._pump(stop)
+            await self._pump()
         except asyncio.CancelledError:
-            self._break_off()
+            self._transport.break_off()
             raise
         finally:
             unrecorded = await self._land()
             self._over = True
             self._beat.cancel()
             self._writer.shutdown(wait=False)
+            self._outbox.close()
             self._meter.tell(now=True)
         if self._fault is not None:
             raise self._fault
-        return Report(dict(self._meter.counts), self._problem, stop.asked and not self._done(), unrecorded)
+        stopped = self._stopping and not self._done()
+        unreached = self._unreached is not None and self._problem is self._unreached
+        return Report(dict(self._meter.counts), self._problem, stopped, unrecorded, unreached)
+
+    # What the transport tells (see `digest.ports.Results`)
+
+    def outcome(self, outcome: Outcome) -> None:
+        claimed = self._flying.pop(outcome.delivery)
+        wall, now = self._clock.now(), self._loop.time()
+        self._results.append(
+            self._judging.result(claimed, outcome, going=self._problem is None, wall=wall, now=now)
+        )
+        self._problem = self._problem or self._judging.trouble
+        self._wake.set()
+
+    def unusable(self, error: TransportError) -> None:
+        self._problem = self._problem or error
+        if not error.for_good:
+            self._unreached = error
+        self._wake.set()
 
     # The loop
 
-    async def _pump(self, stop: Stop) -> None:
+    @property
+    def _going(self) -> bool:
+        return not self._stopping and self._problem is None and self._fault is None
+
+    async def _pump(self) -> None:
         while not isinstance(self._problem, StoreError):
-            going = not stop.asked and self._problem is None and self._fault is None
-            if going and not self._last and len(self._ready) < self._transport.capacity:
+            if self._going and not self._last and self._outbox.wants_more(self._low):
                 await self._attempt(self._claim())
                 continue
             if self._beat_due:
                 self._beat_due = False
-                await self._attempt(self._renew())
+                await self._attempt(self._write(self._ledger.renew))
                 continue
-            offers = self._choose() if going else []
+            await self._note()
+            await self._gather()
+            offers = self._choose() if self._going else []
             if self._results or offers:
                 await self._attempt(self._commit(offers))
-            elif self._flying:
-                await self._wake.wait()
-                self._wake.clear()
-            elif not going or self._last:
+            elif self._flying or (self._going and len(self._outbox)):
+                await self._wait()
+            elif not self._going or self._last:
                 return
 
-    async def _attempt(self, step: Awaitable[None]) -> None:
+    @property
+    def _low(self) -> int:
+        """Fewer claimed rows than this: time for the next page, which takes as long as these last."""
+        return max(self._limits.page // 2, self._transport.capacity)
+
+    async def _wait(self) -> None:
+        """Until something lands or is composed, or the throttle lets the next copy go."""
+        pause = None
+        if self._going and len(self._outbox) and len(self._flying) < self._transport.capacity:
+            pause, why = self._pause()
+            if why and pause is not None and pause >= _WORTH_SAYING:
+                self._meter.waits(why, pause)
+        try:
+            async with asyncio.timeout(pause):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    def _pause(self) -> tuple[float | None, str]:
+        """Until when nothing may start, though there is room, in seconds; and why, for people."""
+        now = self._loop.time()
+        slow = self._judging.slow.wait(now), self._judging.said
+        limit = self._throttle.wait(now), "the limits in [sending]"
+        domain = self._outbox.wait(now) or 0.0, "the limits of single domains"
+        seconds, why = max(slow, limit, domain)
+        return (seconds, why) if seconds else (None, "")
+
+    async def _gather(self) -> None:
+        """Waits for company while more than half of what can be in flight is in flight."""
+        if not self._results or not self._going:
+            return
+        pause = min(self._commit_took, self._limits.gather)
+        if pause and 2 * len(self._flying) > self._transport.capacity:
+            await asyncio.sleep(pause)
+
+    async def _attempt(self, step: Awaitable[object]) -> None:
         """One step with the ledger; what stands in its way ends the run."""
         try:
             await step
@@ -165,31 +237,42 @@ class Engine:
     async def _claim(self) -> None:
         page = await self._write(self._ledger.claim, max(self._limits.page, 2 * self._transport.capacity))
         self._last = page.last
-        self._ready.extend(page.claimed)
+        self._outbox.add(page.claimed)
         if page.skipped:
             self._meter.count(State.skipped, page.skipped)
+            self._meter.tell()
 
-    async def _renew(self) -> None:
-        await self._write(self._ledger.renew)
+    async def _note(self) -> None:
+        """Now and then, for pages of other processes."""
+        now = self._loop.time()
+        if now - self._noted >= self._limits.note:
+            self._noted = now
+            progress = self._meter.look()
+            await self._attempt(self._write(self._ledger.note, progress.rate, progress.seconds_left))
 
     def _choose(self) -> list[tuple[Claimed, Message]]:
         """The next copies, composed: one that cannot be written is refused here and never offered."""
+        now = self._loop.time()
+        room = self._judging.slow.limit(now) - len(self._flying)
+        if room <= 0 or not len(self._outbox):
+            return []
+        self._taken_at = now
+        allowed = self._throttle.take(now, room)
         chosen: list[tuple[Claimed, Message]] = []
-        while self._ready and len(chosen) + len(self._flying) < self._transport.capacity:
-            claimed = self._ready.popleft()
-            try:
-                chosen.append((claimed, self._compose(claimed.recipient)))
-            except AddressError as error:
-                outcome = Outcome(claimed.recipient.delivery, OutcomeKind.rejected, reply=error.reason)
-                self._record(Result(outcome, State.rejected))
-            except Exception as error:  # noqa: BLE001 - raised by `run` when all in flight is recorded
-                self._ready.appendleft(claimed)
-                self._fault = error
-                break
+        try:
+            chosen = self._outbox.take(allowed, now, self._composed_more)
+        except Exception as error:  # noqa: BLE001 - raised by `run` when all in flight is recorded
+            self._fault = error
+        if allowed > len(chosen):
+            self._throttle.give_back(allowed - len(chosen), now)
+        for claimed, refusal in self._outbox.refused():
+            outcome = Outcome(claimed.recipient.delivery, OutcomeKind.rejected, reply=refusal.reason)
+            self._results.append(Result(outcome, State.rejected))
         return chosen
 
     async def _commit(self, offers: Sequence[tuple[Claimed, Message]]) -> None:
         results, self._results = self._results, []
+        begun = self._loop.time()
         try:
             offered = await self._write(
                 self._ledger.commit, results, [claimed.recipient.delivery for claimed, _ in offers]
@@ -199,154 +282,89 @@ class Engine:
             # that was written and not used is in doubt only on paper.
             self._results = results + self._results
             raise
-        if any(result.state is State.queued for result in results):
-            self._last = False  # from now on a claim can find them
-        for claimed, message in offers:
-            if claimed.recipient.delivery in offered.deliveries:
-                flight = asyncio.create_task(self._fly(claimed, message, offered.until))
-                self._flying[flight] = claimed
-                flight.add_done_callback(self._landed)
-        if len(offered.deliveries) < len(offers):
+        self._commit_took = self._loop.time() - begun
+        for result in results:
+            if result.state is State.queued:
+                self._last = False  # from now on a claim can find them
+            self._meter.count(result.state)
+        if offered.skipped:
+            self._meter.count(State.skipped, len(offered.skipped))
+        self._throttle.give_back(len(offers) - len(offered.deliveries), self._taken_at)
+        if len(offered.deliveries) + len(offered.skipped) < len(offers):
             self._beat_due = True  # somebody else changed these rows: find out whether we may go on
+        self._hand_over([each for each in offers if each[0].recipient.delivery in offered.deliveries],
+                        offered.until)  # fmt: skip
+        self._meter.tell()
 
-    # One copy
-
-    async def _fly(self, claimed: Claimed, message: Message, until: dt.datetime) -> None:
-        delivery = claimed.recipient.delivery
-        if self._clock.now() >= until:
-            # Suspended between the commit and here: the lease ran out, somebody may be resending this copy.
-            self._record(Result(Outcome(delivery, OutcomeKind.unsent), State.queued))
+    def _hand_over(self, offers: Sequence[tuple[Claimed, Message]], until: dt.datetime) -> None:
+        if offers and self._clock.now() >= until:
+            # Suspended between the commit and here: the lease ran out, somebody may be resending these.
+            for claimed, _ in offers:
+                outcome = Outcome(claimed.recipient.delivery, OutcomeKind.unsent)
+                self._results.append(Result(outcome, State.queued))
+            self._throttle.give_back(len(offers), self._taken_at)
             return
+        for claimed, _ in offers:
+            self._flying[claimed.recipient.delivery] = claimed
         try:
-            outcome = await self._transport.send(message)
-        except TransportError as error:
-            self._problem = self._problem or error
-            outcome = Outcome(delivery, OutcomeKind.unsent)
-        except asyncio.CancelledError:
-            outcome = Outcome(delivery, OutcomeKind.uncertain, reply="broken off before the server answered")
+            self._transport.send([message for _, message in offers], self)
         except Exception as error:  # noqa: BLE001 - raised by `run` when all in flight is recorded
             self._fault = error
-            outcome = Outcome(delivery, OutcomeKind.uncertain, reply=f"fault in the program: {error}")
-        self._record(self._judge(claimed, outcome))
+            self._transport.break_off()
+            for number in [c.recipient.delivery for c, _ in offers if c.recipient.delivery in self._flying]:
+                self.outcome(Outcome(number, OutcomeKind.uncertain, reply=f"fault in the program: {error}"))
 
-    def _judge(self, claimed: Claimed, outcome: Outcome) -> Result:
-        """What the outcome makes of the row, and of the run."""
-        if outcome.kind in (OutcomeKind.accepted, OutcomeKind.uncertain):
-            self._broken_in_a_row = self._refused_in_a_row = 0
-            self._count_doubt(outcome)
-            return Result(outcome, State(outcome.kind.value))
-        if outcome.kind is not OutcomeKind.unsent:
-            self._doubtful_in_a_row = 0  # it answers
-        meaning = replies.meaning(outcome.code, outcome.reply, outcome.enhanced)
-        # A 421 ends the connection (RFC 5321 3.8), also after the text: it says nothing about the recipient.
-        closing = outcome.kind is OutcomeKind.deferred and meaning.about is replies.About.connection
-        if closing or (outcome.kind is OutcomeKind.unsent and meaning.about is not replies.About.run):
-            return self._judge_unsent(claimed, outcome, meaning.wait)
-        self._broken_in_a_row = 0
-        if meaning.about is replies.About.run:
-            self._refused_in_a_row += 1
-            if self._refused_in_a_row >= _REFUSED_IN_A_ROW:
-                self._pause(f"message to {claimed.recipient.address}", _said(outcome), outcome, meaning.hint)
-            return self._again(claimed, outcome, meaning.wait)
-        if outcome.kind is OutcomeKind.rejected:
-            return Result(outcome, State.rejected)
-        return self._defer(claimed, outcome, meaning.wait)
-
-    def _count_doubt(self, outcome: Outcome) -> None:
-        self._doubtful_in_a_row = 0 if outcome.kind is OutcomeKind.accepted else self._doubtful_in_a_row + 1
-        if self._doubtful_in_a_row >= max(_DOUBTFUL_IN_A_ROW, 2 * self._transport.capacity):
-            problem = (
-                f"after the text of {self._doubtful_in_a_row} messages in a row there was no answer; "
-                f"the last time: {_said(outcome)}"
-            )
-            self._problem = self._problem or TransportError(
-                self._server, "sending", problem, hint="Look into the relay's log.", for_good=True
-            )
-
-    def _judge_unsent(self, claimed: Claimed, outcome: Outcome, asked: dt.timedelta | None) -> Result:
-        if self._problem is None:
-            self._broken_in_a_row += 1
-            if self._broken_in_a_row >= max(_BROKEN_IN_A_ROW, 2 * self._transport.capacity):
-                problem = (
-                    f"the connection broke {self._broken_in_a_row} times in a row before a message was "
-                    f"taken; the last time: {_said(outcome)}"
-                )
-                self._pause("sending", problem, outcome, "Look into the relay's log.")
-        return self._again(claimed, outcome, asked)
-
-    def _pause(self, phase: str, problem: str, outcome: Outcome, hint: str) -> None:
-        self._problem = self._problem or TransportError(
-            self._server, phase, problem, code=outcome.code or None, hint=hint
-        )
-
-    def _again(self, claimed: Claimed, outcome: Outcome, asked: dt.timedelta | None) -> Result:
-        """Back to the queue, unless this copy was tried in vain too often while others got through."""
-        if self._problem is None:
-            self._tries[outcome.delivery] += 1
-            if self._tries[outcome.delivery] >= _TRIES:
-                return self._defer(claimed, outcome, asked)
-        return Result(outcome, State.queued)
-
-    def _defer(self, claimed: Claimed, outcome: Outcome, asked: dt.timedelta | None) -> Result:
-        at = self._retry.next_attempt(
-            claimed.attempts + 1, self._clock.now(), stale=self._stale, random=self._random, asked=asked
-        )
-        return Result(outcome, State.deferred if at else State.expired, at)
-
-    def _record(self, result: Result) -> None:
-        self._results.append(result)
-        self._meter.count(result.state)
-
-    def _landed(self, flight: asyncio.Task[None]) -> None:
-        del self._flying[flight]
-        self._wake.set()
+    def _composed_more(self) -> None:
+        """Called by the composing thread."""
+        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            self._loop.call_soon_threadsafe(self._wake.set)
 
     # The end
 
     def _done(self) -> bool:
-        return self._last and not self._ready
+        return self._last and not len(self._outbox)
 
     def _stop_asked(self, stop: Stop) -> None:
         if self._over:
             return
+        self._stopping = True
         if stop.urgent:
-            self._break_off()
+            self._transport.break_off()
         else:
-            asyncio.get_running_loop().call_later(self._limits.drain, self._break_off)
+            self._loop.call_later(self._limits.drain, self._drained)
         self._wake.set()
 
-    def _break_off(self) -> None:
-        for flight in self._flying:
-            flight.cancel()
+    def _drained(self) -> None:
+        if not self._over:
+            self._transport.break_off()
 
     def _heartbeat(self) -> None:
         self._beat_due = True
         self._wake.set()
-        self._beat = asyncio.get_running_loop().call_later(self._limits.heartbeat, self._heartbeat)
+        self._beat = self._loop.call_later(self._limits.heartbeat, self._heartbeat)
 
     async def _land(self) -> int:
         """Waits for what is in flight, writes all results and gives claimed rows back; the number lost."""
         while self._flying:
-            await asyncio.wait(self._flying)
-        self._results.extend(_given_back(self._ready))
-        self._ready.clear()
+            self._wake.clear()
+            if self._flying:
+                await self._wake.wait()
+            if self._beat_due and not isinstance(self._problem, StoreError):
+                self._beat_due = False
+                await self._attempt(self._write(self._ledger.renew))
+        claimed = self._outbox.rest()
         for pause in (0.0, *self._limits.record_again):
-            if not self._results:
+            if not self._results and not claimed:
                 break
             await asyncio.sleep(pause)
             try:
-                await self._commit([])
+                if self._results:
+                    await self._commit([])
+                await self._write(self._ledger.give_back)
+                claimed = []
             except StoreError as error:
                 self._problem = error
         return sum(result.state is not State.queued for result in self._results)
 
     async def _write(self, step: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._writer, step, *arguments)
-
-
-def _said(outcome: Outcome) -> str:
-    return f"{outcome.code} {outcome.reply}" if outcome.code else outcome.reply
-
-
-def _given_back(ready: Iterable[Claimed]) -> list[Result]:
-    return [Result(Outcome(each.recipient.delivery, OutcomeKind.unsent), State.queued) for each in ready]
+        return await self._loop.run_in_executor(self._writer, step, *arguments)

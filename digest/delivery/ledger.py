@@ -86,3 +86,12 @@ class Ledger(Protocol):
     def renew(self) -> None:
         """Keeps the lease while nothing else is written. Raises `SendingStopped`."""
         ...
+
+    def give_back(self) -> int:
+        """Claimed rows that were neither offered nor settled go back to the queue, also when the lease is
+        gone. Returns how many."""
+        ...
+
+    def note(self, rate: float, seconds_left: float | None) -> None:
+        """For whoever looks at the run from another process: how fast it goes, how long it will take."""
+        ...

@@ -21,6 +21,10 @@ class Progress:
     """Results a second over the last ten seconds."""
     seconds_left: float | None
     """None until there is a rate."""
+    waiting: str = ""
+    """Why nothing leaves at the moment: a limit, or the reply that asked for a pause."""
+    resumes: float = 0.0
+    """Seconds until something leaves again."""
 
     @property
     def settled(self) -> int:
@@ -43,13 +47,12 @@ class Meter:
         self._watch, self._monotonic, self._every = watch, monotonic, every
         self._seen: deque[tuple[float, int]] = deque([(monotonic(), 0)])
         self._told = float("-inf")
+        self._waiting, self._until = "", 0.0
 
     def count(self, state: DeliveryState, number: int = 1) -> None:
         """A row reached this state; one that went back to the queue is not counted."""
-        if state is DeliveryState.queued:
-            return
-        self.counts[state] += number
-        self.tell()
+        if state is not DeliveryState.queued:
+            self.counts[state] += number
 
     def look(self) -> Progress:
         now, total = self._monotonic(), self.counts.total()
@@ -59,7 +62,14 @@ class Meter:
         since, before = self._seen[0]
         rate = (total - before) / (now - since) if now > since else 0.0
         left = max(self._left - total, 0)
-        return Progress(dict(self.counts), left, rate, left / rate if rate else None)
+        resumes = max(self._until - now, 0.0)
+        waiting = self._waiting if resumes else ""
+        return Progress(dict(self.counts), left, rate, left / rate if rate else None, waiting, resumes)
+
+    def waits(self, why: str, seconds: float) -> None:
+        """Nothing leaves for so long."""
+        self._waiting, self._until = why, self._monotonic() + seconds
+        self.tell(now=True)
 
     def tell(self, *, now: bool = False) -> None:
         if self._watch is None:

@@ -6,6 +6,9 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
+_IN_TIME = 0.95
+"""The last try is made when so much of the time is over: a server needs some to take the copy."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -33,10 +36,14 @@ class RetryPolicy:
         """The time of the next attempt after the `attempts`-th failed; None when that would be too late.
 
         `asked` is what the server asked for and takes the place of the doubling wait; at `stale` the edition
-        is old news. `random` gives a figure in [0, 1).
+        is old news. Where the doubling wait would reach beyond that, there is one more try on the way, as
+        long as it is `first` away at least. `random` gives a figure in [0, 1).
         """
-        wait = self.first * 2 ** min(max(attempts, 1) - 1, 16) if asked is None else asked
-        wait = max(min(wait, self.longest) if asked is None else wait, self.least)
-        wait *= 1 + self.jitter * random()
-        at = now + wait
+        if asked is not None:
+            wait = max(asked, self.least)
+        else:
+            wait = min(self.first * 2 ** min(max(attempts, 1) - 1, 16), self.longest)
+            last = (stale - now) / (1 + self.jitter) * _IN_TIME
+            wait = max(min(wait, last), self.first, self.least)
+        at = now + wait * (1 + self.jitter * random())
         return at if at < stale else None

@@ -2,8 +2,8 @@
 
 A tour: `frozen` takes a ranking's picks and gives subject and preheader; `choices` is an editor's word (pin,
 exclude, move), by which the list is ranked again; `hashing` makes the manifest of everything that was frozen,
-and its hash, which an approval names; `actions` says what may be done in which state; `codec` turns it all
-into JSON and back for the store.
+and its hash, which an approval names; `enclosed` notes the files that go with it; `actions` says what may be
+done in which state; `codec` turns it all into JSON and back for the store.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from digest.edition.codec import (
     encode_sender,
     encode_story,
 )
+from digest.edition.enclosed import attachments_of, has_inline_pictures, with_enclosures
 from digest.edition.frozen import ANSWER, cut, date_of, default_preheader, default_subject, freeze
 from digest.edition.hashing import content_hash, manifest
 
@@ -31,6 +32,7 @@ __all__ = [
     "Action",
     "Rule",
     "allowed",
+    "attachments_of",
     "check",
     "content_hash",
     "cut",
@@ -49,9 +51,11 @@ __all__ = [
     "encode_story",
     "exclude",
     "freeze",
+    "has_inline_pictures",
     "include",
     "manifest",
     "move",
     "pin",
     "unpin",
+    "with_enclosures",
 ]

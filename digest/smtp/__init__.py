@@ -1,11 +1,12 @@
 """Speaks SMTP with the relay.
 
-`wire` reads replies; `connection` is one connection that blocks: greeting, TLS, sign-in, then message after
-message, of each of which it knows whether the server can have taken it; `client` is the transport over
-several of them, a thread for each.
+A tour. Pure, fed with bytes: `replies` reads what the server says; `capabilities` is what it offers and what
+we want; `envelope` checks a message and writes its commands; `handshake` gets from the greeting to the
+sign-in; `session` is the whole conversation. Moving bytes: `relay` is one server as configured; `connection`
+moves bytes between a socket and a session; `client` is the transport over several of them.
 """
 
 from digest.smtp.client import SmtpTransport
-from digest.smtp.connection import is_loopback
+from digest.smtp.relay import is_loopback
 
 __all__ = ["SmtpTransport", "is_loopback"]

@@ -1,272 +1,293 @@
-"""The transport over several connections, each in a thread of its own; `digest.ports.Transport`.
+"""The transport: a pool of connections to a relay, on one event loop; `digest.ports.Transport`.
 
-Threads open their connection when they get their first message, keep it between messages, and open a new one
-when the server ended it. When the relay does not want as many connections as configured, the work goes on
-over those that it took.
+Messages wait in one queue, from which each connection takes as many as its session has room for. The first
+connection is opened alone, the others once it stands, so that a relay that is down is asked once. When the
+relay does not want as many as configured, the work goes on over those that it took. When it cannot be used
+at all, the second server takes its place, for whatever was certainly not handed over.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
-import threading
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from digest.config import Smtp
 from digest.errors import TransportError
 from digest.model import Message, Outcome, OutcomeKind
-from digest.smtp.connection import Connection, Lost
+from digest.ports import Results
+from digest.smtp.connection import Connection
+from digest.smtp.envelope import Copy
+from digest.smtp.events import Closed
+from digest.smtp.relay import Relay
 
 _GOODBYE = 10.0
-"""Seconds that closing waits, for all connections together."""
-_LAST_WORDS = 2.0
-"""Seconds that a thread has to say what became of a message whose connection was broken off."""
+"""Seconds that closing waits, for everything together."""
+_TRIES = 2
+"""So many connections may end in front of a message before that is told."""
+_CONTENT_WITH = 60.0
+"""Seconds before more connections are tried than the relay wanted."""
+_BROKEN_OFF = "broken off before it was handed over"
 
 
-@dataclass(slots=True, eq=False)
-class _Job:
-    """A message on its way, taken on by `thread`.
+class _Job(Copy):
+    """A message on its way, with whom to tell."""
 
-    `connection` is set once there is one, so that it can be broken off; `begun` once the server may see
-    something of the message.
-    """
+    __slots__ = ("results", "tries")
 
-    message: Message
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Outcome]
-    thread: threading.Thread | None = None
-    connection: Connection | None = None
-    begun: bool = False
-    cancelled: bool = False
-
-    def settle(self, result: Outcome | BaseException) -> None:
-        def set_result() -> None:
-            if self.future.done():
-                return
-            if isinstance(result, BaseException):
-                self.future.set_exception(result)
-            else:
-                self.future.set_result(result)
-
-        try:
-            self.loop.call_soon_threadsafe(set_result)
-        except RuntimeError:
-            return  # the loop is gone: nobody waits any more
-
-
-@dataclass(slots=True, eq=False)
-class _Crew:
-    """The threads, and how many of them have a connection."""
-
-    started: list[threading.Thread] = field(default_factory=list)
-    idle: int = 0
-    connected: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def begin(self, job: _Job) -> bool:
-        """Whether the message may be handed over: from here on it is too late to take it back."""
-        with self.lock:
-            job.begun = not job.cancelled
-            return job.begun
-
-    def cancel(self, job: _Job) -> bool:
-        """Breaks it off; True when it had not begun, so that the server never sees it.
-
-        Nobody waits then for a thread that is stuck in opening a connection: it ends when it comes back.
-        """
-        with self.lock:
-            job.cancelled = True
-            if job.connection is not None:
-                job.connection.break_off()
-            if not job.begun and job.thread in self.started:
-                self.started.remove(job.thread)
-            return not job.begun
-
-    def ended(self, job: _Job) -> bool:
-        """The thread is done with it; whether it goes on to the next one."""
-        with self.lock:
-            wanted = not job.cancelled or job.begun or job.thread in self.started
-            job.thread = None
-            self.idle += wanted
-            return wanted
+    def __init__(self, message: Message, results: Results) -> None:
+        super().__init__(message)
+        self.results = results
+        self.tries = 0
 
 
 class SmtpTransport:
-    """Hands messages to the relay of `smtp`; `ca_file` is its absolute path where one is configured."""
+    """Hands messages to the relay of `smtp`, or to `fallback` when that one cannot be used at all.
 
-    def __init__(self, smtp: Smtp, *, ca_file: Path | None = None) -> None:
-        self._settings, self._ca_file = smtp, ca_file
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._crew = _Crew()
+    `ca_file` is the absolute path where one is configured. Used on one event loop at a time.
+    """
+
+    def __init__(self, smtp: Smtp, *, ca_file: Path | None = None, fallback: Smtp | None = None) -> None:
+        self._relays = [Relay(smtp, ca_file=ca_file)]
+        if fallback is not None:
+            self._relays.append(Relay(fallback, section="fallback"))
+        self._at = 0
+        self._queue: deque[_Job] = deque()
+        self._under_way = 0
+        self._connections: list[Connection] = []
+        self._opening: list[Connection] = []
+        self._waiters: list[asyncio.Future[None]] = []
+        self._most = smtp.connections
+        self._more_from = 0.0
+        self._spreading = self._breaking_off = False
+        self._changed: asyncio.Event | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._errors: list[TransportError] = []
 
     @property
     def server(self) -> str:
-        """Host and port, for messages to people."""
-        return f"{self._settings.host}:{self._settings.port}"
+        """Host and port of the server in use, for messages to people and for the record."""
+        return self._relay.server
 
     @property
     def capacity(self) -> int:
-        return self._settings.connections
+        return self._relays[0].connections * self._relays[0].depth
+
+    @property
+    def _relay(self) -> Relay:
+        return self._relays[self._at]
 
     async def open(self) -> None:
         """Makes sure that the relay can be used; the connection is kept for the first message."""
-        job = self._job(Message(0, "", "", b""))
-        await self._hand_over(job)
-        if job.cancelled:
-            raise asyncio.CancelledError
+        if self._connections:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        if not self._opening:
+            self._start()
+        try:
+            await waiter
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
 
-    async def send(self, message: Message) -> Outcome:
-        """See `digest.ports.Transport`. Cancelled, it breaks the connection off."""
-        problem = _unwritable(message)
-        if problem:
-            status = "5.6.7" if not message.rcpt_to.isascii() else "5.1.3"
-            return Outcome(message.delivery, OutcomeKind.rejected, 0, status, problem)
-        return await self._hand_over(self._job(message))
+    def send(self, messages: Sequence[Message], results: Results) -> None:
+        """See `digest.ports.Transport`."""
+        self._under_way += len(messages)
+        self._queue.extend([_Job(message, results) for message in messages])
+        self._spread()
+
+    def break_off(self) -> None:
+        """See `digest.ports.Transport`."""
+        self._breaking_off = True
+        try:
+            for connection in (*self._connections, *self._opening):
+                connection.abort("broken off before the server answered")
+            while self._queue:
+                job = self._queue.popleft()
+                self._tell(job, Outcome(job.message.delivery, OutcomeKind.unsent, reply=_BROKEN_OFF))
+        finally:
+            self._breaking_off = False
 
     async def close(self) -> None:
-        """Says goodbye on every connection, once the messages under way are done; at most ten seconds."""
-        with self._crew.lock:
-            threads, self._crew.started = self._crew.started, []
-        for _ in threads:
-            self._jobs.put(None)
-        await asyncio.to_thread(_join, threads, _GOODBYE)
+        """Waits for messages under way, says goodbye on every connection; at most ten seconds in all."""
+        self._changed = changed = asyncio.Event()
+        try:
+            async with asyncio.timeout(_GOODBYE):
+                while self._under_way:
+                    changed.clear()
+                    await changed.wait()
+                for connection in list(self._opening):
+                    connection.abort("closed")
+                for connection in list(self._connections):
+                    connection.quit()
+                while self._connections:
+                    changed.clear()
+                    await changed.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self.break_off()
+            self._changed = None
 
-    def _job(self, message: Message) -> _Job:
+    # The pool
+
+    def _spread(self) -> None:
+        """Gives waiting messages to connections in turn, and opens more where that is not enough."""
+        if self._spreading or self._breaking_off:
+            return
+        self._spreading = True
+        try:
+            given = True
+            while self._queue and given:
+                given = False
+                for connection in tuple(self._connections):
+                    if self._queue and connection.room > 0:
+                        connection.pump(1)
+                        given = True
+            if self._queue:
+                self._open_more()
+        finally:
+            self._spreading = False
+
+    def _open_more(self) -> None:
+        if not self._connections:
+            if not self._opening:
+                self._start()
+            return
+        if self._most < self._relay.connections and asyncio.get_running_loop().time() >= self._more_from:
+            self._most = self._relay.connections
+        have = len(self._connections) + len(self._opening)
+        for _ in range(min(self._most - have, len(self._queue) - len(self._opening))):
+            self._start()
+
+    def _start(self) -> None:
         loop = asyncio.get_running_loop()
-        return _Job(message, loop, loop.create_future())
+        connection = Connection(self._relay, self, loop)
+        self._opening.append(connection)
+        connection.start()
+        if self._timer is None:
+            self._timer = loop.call_later(self._relay.tick, self._tick)
 
-    async def _hand_over(self, job: _Job) -> Outcome:
-        with self._crew.lock:
-            if not self._crew.idle and len(self._crew.started) < self._settings.connections:
-                name = f"smtp {len(self._crew.started) + 1}"
-                # Not waited for at exit: whoever did not close the transport is in a hurry.
-                thread = threading.Thread(target=self._work, name=name, daemon=True)
-                self._crew.started.append(thread)
-                thread.start()
+    def _tick(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in (*self._connections, *self._opening):
+            connection.tick(now)
+        if self._connections or self._opening:
+            self._timer = loop.call_later(self._relay.tick, self._tick)
+
+    # What connections ask and tell
+
+    def next_copy(self) -> Copy | None:
+        return self._queue.popleft() if self._queue else None
+
+    def told(self, copy: Copy) -> None:
+        assert isinstance(copy, _Job)
+        assert copy.outcome is not None
+        if copy.outcome.kind is OutcomeKind.unsent and self._again([copy]):
+            self._spread()
+        else:
+            self._tell(copy, copy.outcome)
+
+    def ready(self, connection: Connection) -> None:
+        self._opening.remove(connection)
+        self._connections.append(connection)
+        self._errors.clear()
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+        connection.pump(1)
+        self._spread()
+
+    def failed(self, connection: Connection, error: TransportError) -> None:
+        self._opening.remove(connection)
+        self._note_change()
+        if self._breaking_off:
+            return
+        temporary = error.phase in ("connect", "greeting") and (error.code is None or error.code < 500)
+        if self._connections and temporary:
+            # One more than the relay wants.
+            self._most = len(self._connections)
+            self._more_from = asyncio.get_running_loop().time() + _CONTENT_WITH
+        elif self._opening and temporary:
+            pass  # another one is still being tried
+        elif not self._connections and self._at + 1 < len(self._relays):
+            self._errors.append(error)
+            self._at += 1
+            self._most = self._relay.connections
+            self._start()
+        else:
+            self._unusable(error)
+
+    def ended(self, connection: Connection, copies: Sequence[Copy], closed: Closed) -> None:
+        self._connections.remove(connection)
+        again: list[_Job] = []
+        usual = closed.usual or connection.session.served > 0
+        for copy in copies:
+            assert isinstance(copy, _Job)
+            assert copy.outcome is not None
+            if usual and copy.outcome.kind is OutcomeKind.unsent and not self._breaking_off:
+                again.append(copy)
             else:
-                self._crew.idle = max(self._crew.idle - 1, 0)
-        self._jobs.put(job)
-        try:
-            return await asyncio.shield(job.future)
-        except asyncio.CancelledError:
-            if self._crew.cancel(job):
-                job.future.cancel()
-                return _unsent(job)
-            # The thread finds its connection broken, and knows whether that was before the dot or behind it.
-            await asyncio.wait({job.future}, timeout=_LAST_WORDS)
-            if job.future.done() and job.future.exception() is None:
-                return job.future.result()
-            raise
+                self._tell(copy, copy.outcome)
+        self._again(again)
+        self._note_change()
+        self._spread()
 
-    # In a thread
+    def _again(self, jobs: Sequence[_Job]) -> bool:
+        """Puts messages that were certainly not taken in front of the queue, to go over another connection.
 
-    def _work(self) -> None:
-        connection: Connection | None = None
-        while (job := self._jobs.get()) is not None:
-            job.thread = threading.current_thread()
-            try:
-                connection = self._serve(job, connection)
-            except _Refused:
-                job.thread = None
-                self._jobs.put(job)  # the other connections will take it
-                return
-            except BaseException as error:  # noqa: BLE001 - handed to the caller of `send`
-                connection = None
-                job.settle(error)
-            if not self._crew.ended(job):
-                break
-        self._drop(connection, polite=True)
-
-    def _serve(self, job: _Job, connection: Connection | None) -> Connection | None:
-        """Sends one message over `connection` or a new one; the connection for the next message.
-
-        Whatever it raises, no connection is left open.
+        That was the first one's try; those behind it had none. Whether anything goes on.
         """
-        ended = ""
-        for _ in range(2):
-            if connection is None and not job.cancelled:
-                connection = self._connect(job)
-            job.connection = connection
-            if connection is None or not self._crew.begin(job):
-                job.settle(_unsent(job))
-                return connection
-            if not job.message.rcpt_to:  # `open`
-                job.settle(Outcome(0, OutcomeKind.unsent))
-                return connection
-            was_used = connection.used
-            try:
-                outcome = connection.send(job.message)
-            except Lost as lost:
-                if lost.fresh or not connection.usable:
-                    self._drop(connection)
-                    connection = None
-                if lost.fresh and (was_used or lost.reply.code == 421):
-                    job.begun = False
-                    ended = f"{lost.reply.code or ''} {lost.reply.text}".strip()
-                    continue  # it was idle for too long, or had its number of messages: that is usual
-                outcome = lost.reply.outcome(job.message.delivery, OutcomeKind.unsent)
-            except BaseException:
-                self._drop(connection, polite=True)
-                raise
-            if connection is not None and not connection.usable:
-                self._drop(connection)
-                connection = None
-            job.settle(outcome)
-            return connection
-        said = "the server ended two connections before it took the message; the last time: "
-        job.settle(Outcome(job.message.delivery, OutcomeKind.unsent, reply=said + ended))
-        return connection
+        kept = list(jobs)
+        if kept:
+            kept[0].tries += 1
+            if kept[0].tries >= _TRIES:
+                job = kept.pop(0)
+                assert job.outcome is not None
+                self._tell(job, job.outcome)
+        for job in reversed(kept):
+            job.begin_anew()
+            self._queue.appendleft(job)
+        return bool(jobs)
 
-    def _connect(self, job: _Job) -> Connection:
-        def seen(connection: Connection) -> None:
-            job.connection = connection
+    def _tell(self, job: _Job, outcome: Outcome) -> None:
+        self._under_way -= 1
+        job.results.outcome(outcome)
+        if self._changed is not None:
+            self._changed.set()
 
-        try:
-            connection = Connection(self._settings, ca_file=self._ca_file, seen=seen)
-        except TransportError as error:
-            with self._crew.lock:
-                others = self._crew.connected
-            if others and (error.code is None or error.code < 500) and error.phase in ("connect", "greeting"):
-                raise _Refused from error
-            raise
-        with self._crew.lock:
-            self._crew.connected += 1
-        return connection
+    def _note_change(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
 
-    def _drop(self, connection: Connection | None, *, polite: bool = False) -> None:
-        """Closes it, if there is one."""
-        if connection is not None:
-            connection.close(polite=polite)
-            with self._crew.lock:
-                self._crew.connected -= 1
+    def _unusable(self, error: TransportError) -> None:
+        """Tells whoever waits; after that everything may be tried anew."""
+        for first in self._errors:
+            error = first  # the first server's trouble is the one to mend
+            break
+        self._errors.clear()
+        self._at = 0
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(error)
+        self._waiters.clear()
+        jobs, self._queue = self._queue, deque()
+        for results in _distinct(job.results for job in jobs):
+            results.unusable(error)
+        for job in jobs:
+            self._tell(
+                job,
+                Outcome(job.message.delivery, OutcomeKind.unsent, reply=f"{error.phase}: {error.problem}"),
+            )
 
 
-class _Refused(Exception):  # noqa: N818 - says what happened
-    """One connection more than the relay wants."""
-
-
-def _unsent(job: _Job) -> Outcome:
-    return Outcome(job.message.delivery, OutcomeKind.unsent, reply="broken off before it was handed over")
-
-
-def _join(threads: Sequence[threading.Thread], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    for thread in threads:
-        thread.join(max(end - time.monotonic(), 0.0))
-
-
-def _unwritable(message: Message) -> str:
-    """Why an envelope cannot be put into SMTP commands (RFC 5321 4.1.2, 4.5.3.1), or ""."""
-    for address in (message.mail_from, message.rcpt_to):
-        if not address.isascii():
-            return f"{address}: characters outside ASCII need SMTPUTF8, which is not used yet"
-        if any(c <= " " or c in "<>\x7f" for c in address):
-            return f"{address!r}: white space, a control character or a bracket in the address"
-        if len(address) > 254 or len(address.rpartition("@")[0]) > 64:
-            return f"{address}: too long for SMTP"
-    if "@" not in message.rcpt_to:
-        return f"{message.rcpt_to!r}: no @ in the address"
-    return ""
+def _distinct(all_results: Iterable[Results]) -> list[Results]:
+    seen: dict[int, Results] = {}
+    for results in all_results:
+        seen.setdefault(id(results), results)
+    return list(seen.values())

@@ -1,321 +1,350 @@
-"""One SMTP connection that blocks, on top of smtplib, and exact about what the server can have taken.
+"""One connection to a relay: moves bytes between a socket and a `Session`, on callbacks of the event loop.
 
-smtplib brings EHLO, STARTTLS and AUTH. Replies are read by the letter (`wire`), because the answer to "was it
-taken?" hangs on them: one that came unasked, or rubbish, is never counted as the answer to the next command.
-The text of a message and its final dot are written separately, so that a failure lies certainly before the
-dot (nothing was taken) or after it (nobody knows).
+The socket is handled without asyncio's transports in between, for three reasons: how much of a text the kernel
+has taken is known exactly; when writing fails, what the server said last can still be read; and it costs less.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import smtplib
+import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
-from digest.config import Smtp, SmtpTls
 from digest.errors import TransportError
-from digest.model import Message, Outcome, OutcomeKind
-from digest.replies import About, enhanced_status, meaning
-from digest.smtp.wire import Broken, Implicit, Plain, own_name, printable, reason
+from digest.smtp.envelope import Copy
+from digest.smtp.events import Closed, Failed, Ready, StartTls, TokenWanted
+from digest.smtp.relay import GOODBYE, Relay, reason
+from digest.smtp.session import Buffer, Event, Phase, Session
 
-_CHECK = "Check smtp.host and smtp.port in config.toml, and that the relay runs."
-_SIGN_IN = "Check smtp.user and smtp.password_file in config.toml."
-_TLS = "Check smtp.tls in config.toml; for a certificate of your own, name its authority in smtp.ca_file."
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """`code` 0: none came, and `text` says why."""
-
-    code: int
-    text: str
-
-    def outcome(self, delivery: int, kind: OutcomeKind) -> Outcome:
-        return Outcome(delivery, kind, self.code, enhanced_status(self.text), self.text)
+_READ = 16 * 1024
+_LATER = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class Lost(Exception):  # noqa: N818 - says what happened to the connection
-    """The connection ended, or cannot be trusted any more, before the server can have taken the message.
+class Owner(Protocol):
+    """Whom a connection belongs to."""
 
-    `fresh` is whether another connection may do better for this message at once.
-    """
+    def next_copy(self) -> Copy | None:
+        """One more copy to send; None when there is none."""
+        ...
 
-    def __init__(self, reply: Reply, *, fresh: bool = True) -> None:
-        super().__init__(reply.text)
-        self.reply, self.fresh = reply, fresh
+    def told(self, copy: Copy) -> None:
+        """The outcome of a copy, while the connection goes on."""
+        ...
 
+    def ready(self, connection: Connection) -> None:
+        """It is open and can be given copies."""
+        ...
 
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine by its form; names are not looked up."""
-    name = host.strip("[]").lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761 6.3
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+    def failed(self, connection: Connection, error: TransportError) -> None:
+        """It could not be opened."""
+        ...
+
+    def ended(self, connection: Connection, copies: Sequence[Copy], closed: Closed) -> None:
+        """It was open and is gone; `copies` have their outcome."""
+        ...
 
 
 class Connection:
-    """An open, greeted, signed-in connection. Raises `TransportError` when it cannot be had.
+    """Opened by `open`, fed by `pump`, watched over by `tick`."""
 
-    `seen` is handed it before it opens, for whoever may have to break it off.
-    """
-
-    def __init__(
-        self, smtp: Smtp, *, ca_file: Path | None = None, seen: Callable[[Connection], object] | None = None
-    ) -> None:
-        self._settings = smtp
-        self.server = f"{smtp.host}:{smtp.port}"
-        self._host = smtp.host.strip("[]")
-        self._tls = smtp.tls
-        if smtp.tls is SmtpTls.auto:
-            self._tls = SmtpTls.none if is_loopback(smtp.host) else SmtpTls.starttls
-        self._wire = self._new_wire(ca_file)
-        self.used = False
-        try:
-            if seen is not None:
-                seen(self)
-            self._open()
-            self._greet(ca_file)
-        except BaseException:
-            self._wire.close()
-            raise
+    def __init__(self, relay: Relay, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
+        self._relay, self._owner, self._loop = relay, owner, loop
+        self.session = Session(relay.options)
+        self._sock: socket.socket | None = None
+        self._tls: ssl.SSLSocket | None = None
+        self._shaking = False
+        self._backlog: list[Buffer] = []
+        """Taken from the session, not yet taken by the kernel."""
+        self._blocked = False
+        """Nothing is written before the socket says that it takes more."""
+        self._pumping = False
+        self._moved = loop.time()
+        """When the server last did something, or was given something to do."""
+        self._opening: asyncio.Task[None] | None = None
+        self._token: asyncio.Task[None] | None = None
 
     # Opening
 
-    def _new_wire(self, ca_file: Path | None) -> Plain | Implicit:
-        name = self._settings.helo or own_name()
-        wire: Plain | Implicit
-        if self._tls is SmtpTls.implicit:
-            wire = Implicit(
-                local_hostname=name, timeout=self._settings.timeout, context=self._context(ca_file)
+    def start(self) -> None:
+        """Begins to open it; the owner hears `ready` or `failed`."""
+        self._opening = self._loop.create_task(self._open())
+
+    async def _open(self) -> None:
+        try:
+            async with asyncio.timeout(self._relay.timeouts.connect):
+                sock = await self._connected()
+        except OSError as error:  # TimeoutError is one
+            seconds = self._relay.timeouts.connect
+            problem = (
+                f"no answer within {seconds:g} seconds" if isinstance(error, TimeoutError) else reason(error)
             )
-        else:
-            wire = Plain(local_hostname=name, timeout=self._settings.timeout)
-        wire.prepare(self._host, self._settings.timeout)
-        return wire
+            self._fail(self._relay.error("connect", problem))
+            return
+        finally:
+            self._opening = None
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock = sock
+        self._moved = self._loop.time()
+        self._loop.add_reader(sock.fileno(), self._readable)
+        if self._relay.implicit:
+            self._start_tls()
 
-    def _context(self, ca_file: Path | None) -> ssl.SSLContext:
+    async def _connected(self) -> socket.socket:
+        """Tries the addresses of the host one after the other."""
+        loop = self._loop
+        problem: OSError = OSError("the name has no address")
+        found = await loop.getaddrinfo(self._relay.host, self._relay.port, type=socket.SOCK_STREAM)
+        for number, (family, kind, protocol, _, address) in enumerate(found):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.setblocking(False)
+                share = self._relay.timeouts.connect / (len(found) - number)
+                async with asyncio.timeout(share if len(found) > 1 else None):
+                    await loop.sock_connect(sock, address)
+            except OSError as error:
+                sock.close()
+                problem = error
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                return sock
+        raise problem
+
+    def _start_tls(self) -> None:
+        assert self._sock is not None
+        self._loop.remove_reader(self._sock.fileno())
         try:
-            return ssl.create_default_context(cafile=ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise self._error("TLS", f"smtp.ca_file cannot be used: {reason(error)}", hint=_TLS) from error
-
-    def _open(self) -> None:
-        try:
-            code, text = self._wire.connect(self._host, self._settings.port)
-        except ssl.SSLError as error:
-            raise self._error("TLS", reason(error), hint=_TLS) from error
-        except (Broken, OSError) as error:
-            raise self._error("connect", reason(error), hint=_CHECK) from error
-        assert self._wire.sock is not None
-        # The dot is written by itself: Nagle's algorithm would keep it back until the text is acknowledged.
-        self._wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if code != 220:
-            raise self._error("greeting", f"{code} {printable(text)}", code=code, hint=_CHECK)
-
-    def _greet(self, ca_file: Path | None) -> None:
-        """EHLO (else HELO), TLS, sign-in. smtplib's own exceptions all become `TransportError`."""
-        phase, hint = "EHLO", _CHECK
-        try:
-            self._wire.ehlo_or_helo_if_needed()
-            if self._tls is SmtpTls.starttls:
-                phase, hint = "STARTTLS", _TLS
-                self._start_tls(ca_file)
-            if self._settings.user:
-                phase, hint = "sign-in", _SIGN_IN
-                password = self._settings.password
-                self._wire.login(self._settings.user, password.get_secret_value() if password else "")
-        except smtplib.SMTPResponseException as error:
-            text = printable(error.smtp_error)
-            problem = f"{error.smtp_code} {text}"
-            raise self._error(phase, problem, code=error.smtp_code, hint=hint) from error
-        except (smtplib.SMTPException, OSError, ValueError) as error:
-            raise self._error(phase, reason(error), hint=hint) from error
-
-    def _start_tls(self, ca_file: Path | None) -> None:
-        if not self._wire.has_extn("starttls"):
-            raise self._error(
-                "STARTTLS",
-                "the server does not offer it, and mail must not cross a network in the clear",
-                hint='Use port 465 with smtp.tls = "implicit", or a relay with TLS.',
+            context = self._relay.context
+            self._tls = context.wrap_socket(
+                self._sock, server_hostname=self._relay.host, do_handshake_on_connect=False
             )
-        code, text = self._wire.starttls(context=self._context(ca_file))
-        if code != 220:
-            raise self._error("STARTTLS", f"{code} {printable(text)}", code=code, hint=_TLS)
-        if self._wire._unread:  # noqa: SLF001 - what was sent in the clear must not count as said under TLS
-            raise self._error("STARTTLS", "the server sent more than its answer before TLS began", hint=_TLS)
-        self._wire.ehlo()
+        except TransportError as error:
+            self._fail(error)
+            return
+        except (OSError, ValueError) as error:
+            self._fail(self._relay.error("TLS", reason(error)))
+            return
+        self._sock = self._tls
+        self._shaking = True
+        self._loop.add_reader(self._tls.fileno(), self._readable)
+        self._shake_tls()
 
-    def _error(self, phase: str, problem: str, *, code: int | None = None, hint: str = "") -> TransportError:
-        return TransportError(self.server, phase, problem, code=code, hint=hint)
-
-    # One message
-
-    def send(self, message: Message) -> Outcome:
-        """One message, one outcome. Raises `Lost` (certainly not taken) or `TransportError`.
-
-        After an outcome of kind uncertain the connection is of no further use; `usable` says so.
-        """
-        self.used = True
+    def _shake_tls(self) -> None:
+        assert self._tls is not None
+        self._loop.remove_writer(self._tls.fileno())
         try:
-            refused = self._envelope(message)
-        except Broken as error:
-            raise Lost(Reply(0, str(error))) from error
-        if refused is not None:
-            return refused
-        return self._text(message)
+            self._tls.do_handshake()
+        except ssl.SSLWantWriteError:
+            self._loop.add_writer(self._tls.fileno(), self._shake_tls)
+            return
+        except _LATER:
+            return
+        except (OSError, ValueError) as error:
+            self._fail(self._relay.error("TLS", reason(error)))
+            return
+        self._shaking = False
+        self._moved = self._loop.time()
+        if not self._relay.implicit:
+            self.session.secured()
+            self.pump()
+
+    async def _fetch_token(self, *, fresh: bool) -> None:
+        try:
+            token = await self._relay.token(fresh=fresh)
+        except TransportError as error:
+            self._token = None
+            self._fail(error)
+            return
+        self._token = None
+        self._moved = self._loop.time()
+        self.session.token(token)
+        self.pump()
+
+    # Bytes
 
     @property
-    def usable(self) -> bool:
-        return self._wire.sock is not None
+    def room(self) -> int:
+        """How many copies it would take now."""
+        return 0 if self._blocked or self._pumping else self.session.room
 
-    def close(self, *, polite: bool = True) -> None:
-        """Ends it, with QUIT where that is possible. Never raises."""
-        if polite and self.usable:
-            self._wire.reply_timeout = min(self._settings.timeout, 5.0)
-            with suppress(Broken, OSError, smtplib.SMTPException):
-                self._wire.docmd("QUIT")
-        self._wire.close()
-
-    def break_off(self) -> None:
-        """From another thread: whoever waits on this connection finds it closed."""
-        sock = self._wire.sock
-        if sock is not None:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-
-    def _envelope(self, message: Message) -> Outcome | None:
-        """MAIL, RCPT, DATA; the refusal, or None when the server waits for the text."""
-        if self._wire.unasked():
-            raise Lost(self._reply())  # such as "421 idle for too long"
-        size = len(message.content)
-        limit = self._wire.esmtp_features.get("size", "")
-        if limit.isdigit() and 0 < int(limit) < size:
-            raise self._error(
-                "MAIL FROM", f"a message has {size:,} bytes, the server takes {int(limit):,}", code=552,
-                hint="Fewer stories in the edition, or a relay with a higher limit.",
-            )  # fmt: skip
-        sender = f"MAIL FROM:<{message.mail_from}>" + (f" SIZE={size}" if limit else "")
-        reply = self._command(sender)
-        if reply.code >= 500:
-            self._reset()
-            raise self._error(
-                "MAIL FROM",
-                f"the sender {message.mail_from} is refused: {reply.code} {reply.text}",
-                code=reply.code,
-                hint=meaning(reply.code, reply.text).hint
-                or "Check the newsletter's sender and return_path_domain in config.toml.",
-            )
-        if reply.code >= 300:
-            self._reset()
-            raise Lost(reply, fresh=False)
-        reply = self._command(f"RCPT TO:<{message.rcpt_to}>")
-        if reply.code < 300:
-            reply = self._command("DATA")
-            if reply.code == 354:
-                return None
-        if reply.code < 400:
-            self._wire.close()
-            raise Lost(Reply(0, f"an answer that does not fit: {reply.code} {reply.text}"))
-        self._reset()
-        return _refusal(message, reply)
-
-    def _text(self, message: Message) -> Outcome:
-        wire, sock = self._wire, self._wire.sock
-        assert sock is not None
+    def pump(self, most: int = 1 << 30) -> None:
+        """Takes up to `most` copies from its owner and writes as much as the connection takes."""
+        if self._pumping or self._blocked or self._sock is None:
+            return
+        self._pumping = True
+        session = self.session
         try:
-            sock.settimeout(self._settings.timeout)
-            sock.sendall(_stuffed(message.content))
-            early = wire.unasked()
-        except (Broken, OSError) as error:
-            reply = self._last_words(error)
-            wire.close()
-            if reply.code >= 400:
-                return _refusal(message, reply)
-            raise Lost(reply, fresh=False) from error
-        if early:  # it answers a text that it has not seen the end of
-            try:
-                reply = self._reply()
-            except Broken as error:
-                reply = Reply(0, str(error))
-            wire.close()
-            if reply.code >= 400:
-                return _refusal(message, reply)
-            raise Lost(
-                Reply(0, f"answered before the end of the text: {reply.code} {reply.text}"), fresh=False
-            )
-        try:
-            sock.settimeout(self._settings.timeout)
-            sock.sendall(b".\r\n")
-            # RFC 5321 4.5.3.2.6: ten minutes, for a server that works before it answers.
-            wire.reply_timeout = min(600.0, 10 * self._settings.timeout)
-            reply = self._reply()
-        except (Broken, OSError) as error:
-            wire.close()
-            return Outcome(message.delivery, OutcomeKind.uncertain, reply=reason(error))
+            while True:
+                while most > 0 and session.room > 0:
+                    copy = self._owner.next_copy()
+                    if copy is None:
+                        break
+                    most -= 1
+                    if not session.add(copy):
+                        self._owner.told(copy)
+                pieces = session.take()
+                if not pieces or not self._write(pieces):
+                    break
         finally:
-            wire.reply_timeout = self._settings.timeout
-        if reply.code < 300:
-            return reply.outcome(message.delivery, OutcomeKind.accepted)
-        if reply.code < 400:
-            wire.close()
-            said = f"an answer that does not fit: {reply.code} {reply.text}"
-            return Outcome(message.delivery, OutcomeKind.uncertain, reply=said)
-        if reply.code == 421:
-            wire.close()
-        return _refusal(message, reply)
+            self._pumping = False
 
-    def _last_words(self, error: Exception) -> Reply:
-        """What the server still said before it went away in the middle of a text; else what happened."""
-        with suppress(Broken, OSError):
-            self._wire.reply_timeout = 0.5
-            return self._reply()
-        return Reply(0, reason(error))
+    def _write(self, pieces: Sequence[Buffer]) -> bool:
+        """Whether more may be written at once: all of it was taken, and it is not the middle of a text."""
+        self._moved = self._loop.time()
+        self._backlog.extend(pieces)
+        return self._flush() and not (self.session.midway and self._block())
 
-    def _command(self, line: str) -> Reply:
-        """Raises `Lost` for 421: the server is closing this connection (RFC 5321 3.8)."""
-        sock = self._wire.sock
+    def _flush(self) -> bool:
+        """Writes the backlog; whether all of it was taken."""
+        sock, backlog = self._sock, self._backlog
         if sock is None:
-            raise Broken("the connection is closed")
+            return False
         try:
-            sock.settimeout(self._settings.timeout)
-            sock.sendall(f"{line}\r\n".encode("ascii"))
+            if self._tls is None:
+                sent = sock.sendmsg(backlog)
+                if sent == sum(map(len, backlog)):
+                    backlog.clear()
+                    return True
+                self._forget(sent)
+            else:
+                while backlog:
+                    self._forget(self._tls.send(backlog[0]))
+                return True
+        except _LATER:
+            pass
         except OSError as error:
-            raise Broken(reason(error)) from error
-        reply = self._reply()
-        if reply.code == 421 and meaning(reply.code, reply.text).about is About.connection:
-            self._wire.close()
-            raise Lost(reply)
-        return reply
+            self._give_up(reason(error))
+            return False
+        self._block()
+        return False
 
-    def _reply(self) -> Reply:
-        code, text = self._wire.getreply()
-        return Reply(code, printable(text))
+    def _block(self) -> bool:
+        """Goes on when the socket takes more; what can be read then is read before."""
+        if not self._blocked and self._sock is not None:
+            self._blocked = True
+            self._loop.add_writer(self._sock.fileno(), self._writable)
+        return True
 
-    def _reset(self) -> None:
-        """After a refusal, so that the next envelope starts clean; without success the connection goes."""
-        try:
-            if self._command("RSET").code >= 300:
-                self._wire.close()
-        except (Broken, Lost):
-            self._wire.close()
+    def _forget(self, sent: int) -> None:
+        """So many bytes of the backlog were taken."""
+        backlog = self._backlog
+        while sent and sent >= len(backlog[0]):
+            sent -= len(backlog.pop(0))
+        if sent:
+            backlog[0] = memoryview(backlog[0])[sent:]
 
+    def _writable(self) -> None:
+        self._moved = self._loop.time()
+        if (not self._backlog or self._flush()) and self._sock is not None:
+            self._loop.remove_writer(self._sock.fileno())
+            self._blocked = False
+            self.pump()
 
-def _refusal(message: Message, reply: Reply) -> Outcome:
-    return reply.outcome(message.delivery, OutcomeKind.deferred if reply.code < 500 else OutcomeKind.rejected)
+    def _readable(self) -> None:
+        if self._shaking:
+            self._shake_tls()
+            if self._shaking:
+                return
+        while self._sock is not None:
+            try:
+                data = self._sock.recv(_READ)
+            except _LATER:
+                return
+            except OSError as error:
+                self._give_up(reason(error))
+                return
+            if not data:
+                self._give_up("the server closed the connection")
+                return
+            if data[-1] == 10:  # a byte now and then is no answer
+                self._moved = self._loop.time()
+            self._handle(self.session.receive(data))
+            if self._tls is None or not self._tls.pending():
+                return
 
+    def _handle(self, events: list[Event]) -> None:
+        if self.session.over:
+            self._over(events)
+            return
+        for event in events:
+            if isinstance(event, Copy):
+                self._owner.told(event)
+            elif isinstance(event, Ready):
+                self._owner.ready(self)
+            elif isinstance(event, StartTls):
+                self._start_tls()
+            elif isinstance(event, TokenWanted):
+                self._token = self._loop.create_task(self._fetch_token(fresh=event.fresh))
+        self.pump()
 
-def _stuffed(content: bytes) -> bytes:
-    """The text with dots doubled at the beginning of lines, ending in CRLF (RFC 5321 4.5.2)."""
-    if b"\n." in content:
-        content = content.replace(b"\r\n.", b"\r\n..")
-    if content.startswith(b"."):
-        content = b"." + content
-    return content if content.endswith(b"\r\n") else content + b"\r\n"
+    # The end
+
+    def quit(self) -> None:
+        """Ends it politely when its copies are done."""
+        self.session.quit()
+        self.pump()
+
+    def abort(self, reason: str) -> None:
+        """Ends it now; its owner hears of each copy before this returns."""
+        if not self.session.over:
+            self._over(self.session.lost(reason, kept_back=sum(map(len, self._backlog))))
+
+    def tick(self, now: float) -> None:
+        """Called every now and then: nobody is waited for for ever."""
+        waited, timeouts = now - self._moved, self._relay.timeouts
+        if self._opening is not None or self._token is not None:
+            return
+        if self._shaking:
+            if waited > timeouts.reply:
+                self._fail(self._relay.error("TLS", f"no answer within {timeouts.reply:g} seconds"))
+            return
+        phase = self.session.waits
+        if self._blocked and waited > timeouts.block:
+            self._give_up(f"the server stopped reading for {timeouts.block:g} seconds")
+        elif phase is Phase.nothing:
+            if not self.session.busy and (waited > self._relay.idle or self.session.used_up):
+                self.quit()
+        else:
+            limit = {
+                Phase.data: timeouts.data,
+                Phase.text: timeouts.text,
+                Phase.goodbye: min(GOODBYE, timeouts.reply),
+            }.get(phase, timeouts.reply)
+            if waited > limit:
+                self._give_up(f"no answer within {limit:g} seconds")
+
+    def _give_up(self, why: str) -> None:
+        """The connection is of no further use. What the server said last is still heard."""
+        events: list[Event] = []
+        with suppress(OSError):
+            while self._sock is not None and not self._shaking and (data := self._sock.recv(_READ)):
+                events += self.session.receive(data)
+        events += self.session.lost(why, kept_back=sum(map(len, self._backlog)))
+        self._over(events)
+
+    def _over(self, events: list[Event]) -> None:
+        self._close()
+        last = events[-1]
+        if isinstance(last, Failed):
+            self._owner.failed(self, self._relay.error(last.phase, last.problem, last.code))
+        elif isinstance(last, Closed):
+            self._owner.ended(self, [each for each in events if isinstance(each, Copy)], last)
+
+    def _fail(self, error: TransportError) -> None:
+        self.session.lost("")
+        self._close()
+        self._owner.failed(self, error)
+
+    def _close(self) -> None:
+        for task in (self._opening, self._token):
+            if task is not None and task is not asyncio.current_task(self._loop):
+                task.cancel()
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            self._loop.remove_reader(sock.fileno())
+            self._loop.remove_writer(sock.fileno())
+            sock.close()

@@ -12,6 +12,7 @@ import functools
 import json
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,8 @@ import sqlalchemy as sa
 
 from digest.errors import ConfigError, StoreError, StoreVersionError
 from digest.store import versions
-from digest.store.failures import UPGRADE, explain
+from digest.store.failures import UPGRADE, explain, explain_cause
+from digest.store.writer import PostgresWriter, SqliteWriter, Writer
 
 Synchronous = Literal["full", "normal", "off"]
 
@@ -53,6 +55,7 @@ class Database:
                 found=repr(url),
                 allowed="sqlite:///FILE or postgresql://USER@HOST/NAME",
             )
+        self.url = url
         self.file: Path | None = None
         """The SQLite file; None on PostgreSQL."""
         if backend == "sqlite":
@@ -68,6 +71,8 @@ class Database:
         options: dict[str, Any] = {"digest_reads": True}
         if self.file is None:
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._patience = patience
+        self._writers: weakref.WeakSet[Writer] = weakref.WeakSet()
         self._reader = self._engine.execution_options(**options)
         self._process = os.getpid()
 
@@ -91,6 +96,21 @@ class Database:
         """A connection in one transaction: committed at the end of the block, undone by any exception."""
         with self._explained(), self._engine.begin() as connection:
             yield connection
+
+    def writer(self) -> Writer:
+        """A connection of its own for many short transactions. Opens nothing until it is used; to be closed."""
+        writer: Writer
+        if self.file is not None:
+            writer = SqliteWriter(self._own_connection, self.name)
+        else:
+            writer = PostgresWriter(self._own_connection, self.name, self._patience)
+        self._writers.add(writer)
+        return writer
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """How this database wants its SQL."""
+        return self._engine.dialect
 
     def version(self) -> str | None:
         """The revision that the schema is at; None before the first upgrade."""
@@ -155,7 +175,16 @@ class Database:
 
     def close(self) -> None:
         """Closes every connection; the next use opens new ones."""
+        for writer in self._writers:
+            writer.close()
         self._engine.dispose()
+
+    def _own_connection(self) -> sa.Connection:
+        with self._explained():
+            connection = self._engine.connect()
+            if self.file is None:
+                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            return connection
 
     def _require_folder(self) -> None:
         if self.file is not None and not self.file.parent.is_dir():
@@ -206,6 +235,11 @@ class Database:
             if explained is None:
                 raise
             raise explained from error
+        except Exception as error:  # of the driver, where its connection is used directly
+            driver_error = explain_cause(error, self.name)
+            if driver_error is None:
+                raise
+            raise driver_error from error
 
 
 def _sqlite_engine(file: Path, patience: float, synchronous: Synchronous) -> sa.Engine:

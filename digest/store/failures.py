@@ -83,7 +83,11 @@ def explain(error: sa.exc.SQLAlchemyError, database: str) -> StoreError | None:
         )
     if not isinstance(error, sa.exc.DBAPIError):
         return None
-    cause = error.orig
+    return explain_cause(error.orig, database)
+
+
+def explain_cause(cause: BaseException | None, database: str) -> StoreError | None:
+    """As `explain`, of the driver's own error."""
     if isinstance(cause, sqlite3.Error):
         return _explain_sqlite(cause, database)
     if "psycopg" in sys.modules:  # where SQLite is used, it is not worth its time to import

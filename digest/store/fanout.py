@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,13 @@ import sqlalchemy as sa
 
 from digest.errors import StoreError
 from digest.model import DeliveryState
+from digest.store import Database
 from digest.store.dialects import insert
-from digest.store.tables import delivery, edition
+from digest.store.moves import SUPPRESSED
+from digest.store.piles import begin, count
+from digest.store.tables import delivery, edition, people
 
 SAME_MAILBOX = "same mailbox"
-SUPPRESSED = "suppressed"
-UNSUBSCRIBED = "unsubscribed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,41 @@ class FanOut:
     candidates: int
     queued: int
     skipped: Mapping[str, int]
+
+
+def fan_out(
+    database: Database,
+    number: int,
+    *,
+    audience: sa.Select[Any],
+    do_not_send: sa.Select[Any],
+    variant: str,
+    chunk: int | None,
+    fence: Callable[[sa.Connection], dt.datetime],
+    told: Callable[[int], object] | None,
+) -> FanOut:
+    """See `digest.store.leased.LeasedEdition.fan_out`. `fence` is called in each transaction."""
+    more = True
+    while more:
+        with database.write() as connection:
+            now = fence(connection)
+            more = fan_out_chunk(
+                connection,
+                number,
+                audience=audience,
+                do_not_send=do_not_send,
+                variant=variant,
+                size=chunk or 20_000,
+                now=now,
+            )
+        if told is not None:
+            told(chunk or 20_000)
+    with database.write() as connection:
+        if connection.dialect.name == "postgresql":
+            # Without figures of what is in them, each claim reads whole tables.
+            for table in (delivery, people.subscription, people.subscriber, people.suppression):
+                connection.exec_driver_sql(f"ANALYZE {table.name}")
+        return fan_out_summary(connection, number)
 
 
 def fan_out_chunk(
@@ -65,16 +101,21 @@ def fan_out_chunk(
         rows = _Rows(connection, number, chunk, variant, now)
         rows.insert(do_not_send, start, end)
         rows.insert_twins()
-        made = connection.execute(
-            sa.select(sa.func.count())
-            .select_from(delivery)
-            .where(delivery.c.edition == number, delivery.c.subscription.between(start + 1, end))
-        ).scalar_one()
-        if made != expected:
+        made = {
+            DeliveryState(state): rows
+            for state, rows in connection.execute(
+                sa.select(delivery.c.state, sa.func.count())
+                .where(delivery.c.edition == number, delivery.c.subscription.between(start + 1, end))
+                .group_by(delivery.c.state)
+            )
+        }
+        if sum(made.values()) != expected:
             raise StoreError(
-                f"fan-out of edition {number}: {expected} subscriptions but {made} rows; nothing was written",
+                f"fan-out of edition {number}: {expected} subscriptions but {sum(made.values())} rows; nothing was written",
                 hint="Run it again; if this stays, run: digest db check",
             )
+        begin(connection, number)
+        count(connection, number, made)
         connection.execute(sa.update(edition).where(edition.c.id == number).values(fanned_to=end))
     return bool(expected == size)
 
@@ -97,8 +138,8 @@ def fan_out_summary(connection: sa.Connection, number: int) -> FanOut:
 
 
 _COLUMNS = (
-    "edition", "subscription", "address", "address_key", "domain", "name", "variant", "state", "skip_reason",
-    "settled",
+    "edition", "subscription", "address", "address_key", "domain", "name", "variant", "state", "pile",
+    "skip_reason", "settled",
 )  # fmt: skip
 
 
@@ -164,6 +205,7 @@ class _Rows:
             chunk.c.name,
             sa.literal(self.variant),
             state,
+            state,  # both states that there are now have a pile
             reason,
             settled,
         )

@@ -9,30 +9,26 @@ predecessor left behind: claimed rows go back to the queue, offered ones may hav
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from digest.delivery import Claimed, Offered, Page, Result, SendingStopped
-from digest.errors import EditionError
+from digest.errors import EditionError, StoreError
 from digest.model import DeliveryState, EditionState, Recipient
 from digest.ports import Clock
 from digest.store import Database
-from digest.store.delivery_sql import (
-    DUE,
-    FENCE,
-    FIRST_DUE,
-    QUEUE_AFTER,
-    QUEUE_UP_TO,
-    among,
-    statements,
-    write_results,
-)
-from digest.store.fanout import SUPPRESSED, UNSUBSCRIBED, FanOut, fan_out_chunk, fan_out_summary
+from digest.store.edition_steps import note
+from digest.store.fanout import FanOut, fan_out
+from digest.store.moves import Claim, Committed, Held, Moves, Place, Row, Taken, When, why_not
+from digest.store.moves_postgres import PostgresMoves
+from digest.store.moves_sqlite import SqliteMoves
+from digest.store.piles import CHUNK, TO_DO, counted, first_in_doubt, move_pile, move_these, passing, true_up
 from digest.store.reservations import mark_used
-from digest.store.tables import delivery, edition, lease, people
+from digest.store.tables import delivery, edition, lease, sending
 
 State = DeliveryState
 
@@ -49,19 +45,11 @@ class Recovered:
     uncertain: int
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A lease, by the name in the table; `owner` names one process for its lifetime."""
-
-    name: str
-    owner: str
-    epoch: int
-
-
 class LeasedEdition:
     """The rows of edition `number`, for whoever holds `held`. Implements `digest.delivery.Ledger`.
 
-    `audience` and `do_not_send` are asked again whenever rows are claimed. Used by one thread at a time.
+    `audience` and `do_not_send` are asked again whenever rows are claimed, and once more when they are
+    offered. Used by one thread at a time; `release` closes its connection.
     """
 
     def __init__(
@@ -78,8 +66,10 @@ class LeasedEdition:
         self._database, self.number, self.held = database, number, held
         self._clock, self._length = clock, length
         self._audience, self._do_not_send = audience, do_not_send
-        self._people, self._refused = audience.subquery("people"), do_not_send.subquery("refused")
+        self._writer = database.writer()
         self._stories_used = False
+        self._mine: set[int] = set()
+        """Claimed, and neither offered nor given back."""
         self._after = 0
         self._first_due: dt.datetime | None = None
         self._looked_for_due = False
@@ -88,141 +78,162 @@ class LeasedEdition:
 
     def recover(self) -> Recovered:
         """Takes over what earlier holders of the lease left behind; nobody else can move these rows now."""
-        left_behind = sa.and_(
-            delivery.c.edition == self.number,
-            sa.or_(delivery.c.epoch.is_(None), delivery.c.epoch != self.held.epoch),
-        )
         with self._database.write() as connection:
             now = self._fence(connection)
-            requeued = connection.execute(
-                sa.update(delivery)
-                .where(left_behind, delivery.c.state == State.claimed)
-                .values(state=State.queued, next_attempt=None)
-            ).rowcount
-            uncertain = connection.execute(
-                sa.update(delivery)
-                .where(left_behind, delivery.c.state == State.offered)
-                .values(
-                    state=State.uncertain,
-                    settled=now,
-                    attempts=delivery.c.attempts + 1,
-                    code=0,
-                    enhanced="",
-                    reply=IN_DOUBT,
-                )
-            ).rowcount
-        return Recovered(requeued, uncertain)
+            started = sa.update(sending).where(sending.c.edition == self.number)
+            connection.execute(started.values(started=now, updated=now))
+        # Nobody else can move these rows from now on: they are looked for without keeping others waiting.
+        true_up(self._database, self.number)
+        left_behind = sa.or_(delivery.c.epoch.is_(None), delivery.c.epoch != self.held.epoch)
+        claimed = passing(self._database, self.number, State.claimed, left_behind)
+        offered = passing(self._database, self.number, State.offered, left_behind)
+        return Recovered(
+            self._take_over(claimed, State.claimed, State.queued, next_attempt=None),
+            self._take_over(
+                offered,
+                State.offered,
+                State.uncertain,
+                settled=now,
+                attempts=delivery.c.attempts + 1,
+                code=0,
+                enhanced="",
+                reply=IN_DOUBT,
+            ),
+        )
 
     def resend_uncertain(self, before: dt.datetime) -> int:
         """The policy "resend": rows that were offered before `before` go to the queue again, once each."""
         with self._database.write() as connection:
             self._fence(connection)
-            return connection.execute(
-                sa.update(delivery)
-                .where(
-                    delivery.c.edition == self.number,
-                    delivery.c.state == State.uncertain,
-                    delivery.c.offered < before,
-                    delivery.c.resends == 0,
-                )
-                .values(state=State.queued, resends=1, next_attempt=None, settled=None)
-            ).rowcount
+            condition = sa.and_(delivery.c.offered < before, delivery.c.resends == 0)
+            values = {"resends": 1, "next_attempt": None, "settled": None}
+            return move_pile(connection, self.number, State.uncertain, State.queued, condition, **values)
 
     def expire(self) -> int:
         """Gives up rows that wait for another attempt: the edition is stale."""
-        with self._database.write() as connection:
-            now = self._fence(connection)
-            return connection.execute(
-                sa.update(delivery)
-                .where(delivery.c.edition == self.number, delivery.c.state == State.deferred)
-                .values(state=State.expired, settled=now, next_attempt=None)
-            ).rowcount
+        expired, more = 0, True
+        while more:
+            with self._database.write() as connection:
+                now = self._fence(connection)
+                values: dict[str, Any] = {"settled": now, "next_attempt": None}
+                moved = move_pile(
+                    connection, self.number, State.deferred, State.expired, limit=CHUNK, **values
+                )
+            expired, more = expired + moved, moved == CHUNK
+        return expired
 
     def fan_out(
         self,
         *,
         variant: str = "default",
-        chunk: int = 20_000,
+        chunk: int | None = None,
         told: Callable[[int], object] | None = None,
     ) -> FanOut:
         """Fixes the audience, going on from where an earlier fan-out ended; `told` gets each chunk's size.
 
-        The edition has to be in state fanning; raises `SendingStopped` when that, or the lease, changed.
+        `chunk` fixes that size; without, it follows the time that chunks take. The edition has to be in state
+        fanning; raises `SendingStopped` when that, or the lease, changed.
         """
-        more = True
-        while more:
-            with self._database.write() as connection:
-                now = self._fence(connection, EditionState.fanning)
-                more = fan_out_chunk(
-                    connection,
-                    self.number,
-                    audience=self._audience,
-                    do_not_send=self._do_not_send,
-                    variant=variant,
-                    size=chunk,
-                    now=now,
-                )
-            if told is not None:
-                told(chunk)
-        with self._database.write() as connection:
-            if connection.dialect.name == "postgresql":
-                # Without figures of what is in them, each claim reads whole tables.
-                for table in (delivery, people.subscription, people.subscriber, people.suppression):
-                    connection.exec_driver_sql(f"ANALYZE {table.name}")
-            return fan_out_summary(connection, self.number)
+        return fan_out(
+            self._database,
+            self.number,
+            audience=self._audience,
+            do_not_send=self._do_not_send,
+            variant=variant,
+            chunk=chunk,
+            fence=lambda connection: self._fence(connection, EditionState.fanning),
+            told=told,
+        )
 
     # While sending
 
-    def claim(self, limit: int) -> Page:
-        """See `digest.delivery.Ledger`: due retries first, then the queue in the order of its ids."""
-        with self._database.write() as connection:
-            now = self._fence(connection, EditionState.sending)
-            prepared = statements(connection.dialect.name)
-            rows, last = self._next(connection, limit, now)
-            skipped = self._unwanted(connection, rows) if rows else {}
-            for reason in set(skipped.values()):
-                ids = [number for number, why in skipped.items() if why == reason]
-                connection.execute(prepared.skip, {"p_ids": ids, "p_reason": reason, "p_now": now})
-            ours = [row for row in rows if row.id not in skipped]
-            if ours:
-                connection.execute(prepared.claim, {"p_ids": [row.id for row in ours], **self._mine()})
-        claimed = tuple(
-            Claimed(Recipient(row.id, row.subscription, row.address, row.name, row.variant), row.attempts)
-            for row in ours
-        )
-        return Page(claimed, len(skipped), last)
+    def claim(self, limit: int, *, only: Collection[str] | None = None) -> Page:
+        """See `digest.delivery.Ledger`: due retries first, then the queue in the order of its ids.
+
+        `only`: queued rows of these mailboxes (by address key), for a canary; others are claimed later, as if
+        this had not been.
+        """
+        rows: list[Row] = []
+        skipped = 0
+        try:
+            for taken in self._claims(limit, only):
+                rows += taken.rows
+                skipped += taken.seen - len(taken.rows)
+                self._mine.update([row[0] for row in taken.rows])
+        except (SendingStopped, StoreError):
+            if not rows:
+                raise
+            # What was claimed is ours; what stands in the way is told when more is asked for.
+            return Page(_claimed(rows), skipped, last=False)
+        return Page(_claimed(rows), skipped, len(rows) + skipped < limit)
 
     def commit(self, results: Sequence[Result], offers: Sequence[int]) -> Offered:
         """See `digest.delivery.Ledger`."""
-        with self._database.write() as connection:
-            now = self._clock.now()
-            if results:
-                write_results(connection, results, self.held.owner, self.held.epoch, now)
-                self._note_due(results)
-            if any(result.state in (State.queued, State.deferred) for result in results):
-                self._keep_open(connection, now)
-            if not offers:
-                return Offered(frozenset(), now)
-            try:
-                now = self._fence(connection, EditionState.sending)
-            except SendingStopped:
-                return Offered(frozenset(), now)
-            parameters = {"p_ids": list(offers), "p_now": now, **self._mine()}
-            offer = statements(connection.dialect.name).offer
-            offered = frozenset(connection.execute(offer, parameters).scalars())
-            if offered and not self._stories_used:
-                mark_used(connection, self.number, at=now)
-        if offered:
-            self._stories_used = True  # only now: a transaction that failed has to do it again
-        return Offered(offered, now + self._length)
+        when = self._when()
+        if offers and not self._stories_used:
+            done = self._commit_first(results, offers, when)
+        else:
+
+            def action(driver: Any, again: bool) -> Committed:
+                return self._moves.commit(driver, results, offers, when, again=again)
+
+            done = self._writer.run(action, single=True)
+        self._mine.difference_update(done.offered, done.skipped)
+        if results:
+            self._note_results(results)
+        return Offered(done.offered, _moment(when.until), done.skipped)
+
+    def give_back(self, deliveries: Collection[int] | None = None) -> int:
+        """Claimed rows that will not be offered go back to the queue: these, or all that were claimed.
+
+        Also when the lease is gone. Returns how many.
+        """
+        these = sorted(self._mine if deliveries is None else deliveries)
+        if not these:
+            return 0
+        given = self._writer.run(lambda driver, _: self._moves.give_back(driver, these), single=True)
+        self._mine.difference_update(these)
+        self._after = min(self._after, these[0] - 1)
+        return given
 
     def renew(self) -> None:
         """See `digest.delivery.Ledger`."""
         with self._database.write() as connection:
             self._fence(connection, EditionState.sending)
 
+    def note(self, rate: float, seconds_left: float | None) -> None:
+        """For pages of other processes: how fast it goes and how long it will take; at most once a second."""
+        values = {"updated": self._clock.now(), "rate": rate, "seconds_left": seconds_left}
+        with self._database.write() as connection:
+            connection.execute(sa.update(sending).where(sending.c.edition == self.number).values(**values))
+
+    def finish(self, *, by: str, resends: bool = False) -> bool:
+        """Finishes the edition if no copy of it is left to try; else changes nothing and returns False.
+
+        With `resends` an uncertain copy that was not sent again yet is one to try. Raises `SendingStopped`.
+        """
+        with self._database.write() as connection:
+            now = self._fence(connection, EditionState.sending)
+            # Whoever brings a late result waits here, or we for it; then what is counted is the last word.
+            connection.execute(sa.select(edition.c.id).where(edition.c.id == self.number).with_for_update())
+            counts = counted(connection, self.number)
+            if any(counts[state] for state in TO_DO):
+                return False
+            if resends and counts[State.uncertain] and first_in_doubt(connection, self.number):
+                return False
+            finished = (
+                sa.update(edition)
+                .where(edition.c.id == self.number, edition.c.state == EditionState.sending)
+                .values(state=EditionState.finished, finished=now)
+            )
+            if connection.execute(finished).rowcount == 0:
+                return False
+            note(connection, self.number, EditionState.finished.value, at=now, by=by)
+        return True
+
     def release(self) -> None:
         """Gives the lease back, so that the next process need not wait for its end."""
+        self._writer.close()
         with self._database.write() as connection:
             connection.execute(
                 sa.update(lease)
@@ -236,100 +247,128 @@ class LeasedEdition:
 
     # Inside
 
+    @functools.cached_property
+    def _moves(self) -> Moves:
+        why = why_not(self._audience, self._do_not_send, self._database.dialect)
+        kind = SqliteMoves if self._database.file is not None else PostgresMoves
+        return kind(self.number, self.held, why)
+
+    def _claims(self, limit: int, only: Collection[str] | None) -> Iterator[Taken]:
+        """Each a transaction of its own: nearly always it is one."""
+        when = self._when()
+        if only is not None:
+            yield self._claim(Claim(limit, only=list(only)), when)
+            return
+        if self._is_due(when):
+            self._looked_for_due = False
+            taken = self._claim(Claim(limit, due=True), when)
+            yield taken
+            limit -= taken.seen
+        if not limit:
+            return
+        taken = self._claim(Claim(limit, after=self._after), when)
+        yield taken
+        limit -= taken.seen
+        if limit and taken.left and self._after:  # once around: copies that came back to the queue
+            taken = self._claim(Claim(limit, to=self._after), when)
+            self._after = taken.end
+            yield taken
+        elif taken.seen:
+            self._after = taken.end
+
+    def _claim(self, what: Claim, when: When) -> Taken:
+        def action(driver: Any, again: bool) -> Taken:
+            if again:
+                self._moves.give_back_unknown(driver, self._mine)
+            return self._moves.claim(driver, what, when)
+
+        taken = self._writer.run(action, single=True)
+        if stopped := taken.place.stopped(EditionState.sending):
+            raise stopped
+        return taken
+
+    def _is_due(self, when: When) -> bool:
+        if not self._looked_for_due:
+            first = sa.select(sa.func.min(delivery.c.next_attempt)).where(
+                delivery.c.edition == self.number, delivery.c.next_attempt.is_not(None)
+            )
+            with self._database.read() as connection:
+                self._first_due = connection.execute(first).scalar()
+            self._looked_for_due = True
+        return self._first_due is not None and self._first_due.timestamp() <= when.now
+
+    def _commit_first(self, results: Sequence[Result], offers: Sequence[int], when: When) -> Committed:
+        """Its stories are used from the moment at which a first copy is offered."""
+        with self._database.write() as connection:
+            driver = connection.connection.driver_connection
+            done = self._moves.commit(driver, results, offers, when)
+            if done.offered:
+                mark_used(connection, self.number, at=_moment(when.now))
+        self._stories_used = bool(done.offered)  # only now: a transaction that failed has to do it again
+        return done
+
+    def _note_results(self, results: Sequence[Result]) -> None:
+        """Only the holder of the lease defers copies, so that nobody else knows an earlier time."""
+        for result in results:
+            if result.state is State.accepted:
+                continue
+            number, again = result.outcome.delivery, result.next_attempt
+            self._mine.discard(number)
+            if result.state is State.queued:
+                self._after = min(self._after, number - 1)
+            elif again is not None and (self._first_due is None or again < self._first_due):
+                self._first_due = again
+
     def _fence(self, connection: sa.Connection, state: EditionState | None = None) -> dt.datetime:
-        """Renews the lease; the time that it was.
+        """Renews the lease if it is still held; the time that it was.
 
         Raises `SendingStopped` when the lease is lost, or the edition is no longer in `state` or was stopped.
         Called with the write lock held (SQLite) or taking it on the lease's row (PostgreSQL): nobody can
         take over between this and the end of the transaction.
         """
         now = self._clock.now()
-        parameters = {"p_name": self.held.name, "p_now": now, "p_until": now + self._length}
-        row = connection.execute(FENCE, parameters | self._mine() | {"p_edition": self.number}).first()
-        if row is None:
-            raise SendingStopped(
-                "another process sends this edition now, or this one was silent for too long",
-                hint="What this one had handed over is recorded; look with: digest deliveries",
+        renewed = connection.execute(
+            sa.update(lease)
+            .where(
+                lease.c.name == self.held.name,
+                lease.c.owner == self.held.owner,
+                lease.c.epoch == self.held.epoch,
+                lease.c.until > now,
             )
-        if state is not None and row.state != state:
-            raise SendingStopped(f"the edition is {row.state} now")
-        if state is not None and (row.held or row.paused):
-            flag = "held" if row.held else "paused"
-            raise SendingStopped(f"the edition is {flag}: {row.held or row.paused}")
+            .values(until=now + self._length)
+        ).rowcount
+        row = connection.execute(
+            sa.select(edition.c.state, edition.c.held, edition.c.paused).where(edition.c.id == self.number)
+        ).one()
+        if stopped := Place(renewed == 1, row.state, row.held, row.paused).stopped(state):
+            raise stopped
         return now
 
-    def _mine(self) -> dict[str, object]:
-        return {"p_owner": self.held.owner, "p_epoch": self.held.epoch}
+    def _take_over(self, ids: list[int], before: State, after: State, **values: Any) -> int:
+        moved = 0
+        for start in range(0, len(ids), CHUNK):
+            with self._database.write() as connection:
+                self._fence(connection)
+                these = ids[start : start + CHUNK]
+                moved += move_these(connection, self.number, these, before, after, **values)
+        return moved
 
-    def _next(
-        self, connection: sa.Connection, limit: int, now: dt.datetime
-    ) -> tuple[list[sa.Row[Any]], bool]:
-        """The next rows, and whether there are no others.
+    def _when(self) -> When:
+        now = self._clock.now()
+        return When(int(now.timestamp()), int((now + self._length).timestamp()))
 
-        The queue is read from where the last claim ended: on PostgreSQL the entries before that are dead and
-        still in the index.
-        """
-        rows: list[sa.Row[Any]] = []
-        this: dict[str, object] = {"p_edition": self.number}
-        if not self._looked_for_due:
-            self._first_due = connection.execute(FIRST_DUE, this).scalar()
-            self._looked_for_due = True
-        if self._first_due is not None and self._first_due <= now:
-            rows += connection.execute(DUE, this | {"p_now": now, "p_limit": limit}).all()
-            self._looked_for_due = False
-        left = limit - len(rows)
-        if left:
-            found = connection.execute(QUEUE_AFTER, this | {"p_id": self._after, "p_limit": left}).all()
-            rows += found
-            if len(found) < left and self._after:  # once around: copies that came back to the queue
-                more = {"p_id": self._after, "p_limit": left - len(found)}
-                rows += connection.execute(QUEUE_UP_TO, this | more).all()
-                self._after = 0
-            elif found:
-                self._after = found[-1].id
-        return rows, len(rows) < limit
 
-    def _note_due(self, results: Sequence[Result]) -> None:
-        """Only the holder of the lease defers copies, so that nobody else knows an earlier time."""
-        times = [result.next_attempt for result in results if result.next_attempt is not None]
-        if times:
-            self._first_due = min(times if self._first_due is None else [*times, self._first_due])
+def _claimed(rows: Sequence[Row]) -> tuple[Claimed, ...]:
+    return tuple(
+        [
+            Claimed(Recipient(number, subscription, address, name, variant), attempts, domain)
+            for number, subscription, address, name, variant, attempts, domain, *_ in rows
+        ]
+    )
 
-    def _keep_open(self, connection: sa.Connection, now: dt.datetime) -> None:
-        """A copy that is to be tried again needs an edition that is leaving.
 
-        Whoever took over from a process that was suspended called its copies uncertain, and may have finished
-        the edition since; or a person cancelled it.
-        """
-        state = connection.execute(
-            sa.select(edition.c.state).where(edition.c.id == self.number).with_for_update()
-        ).scalar()
-        waiting = sa.and_(
-            delivery.c.edition == self.number, delivery.c.state.in_([State.queued, State.deferred])
-        )
-        if state == EditionState.cancelled:
-            connection.execute(
-                sa.update(delivery)
-                .where(waiting)
-                .values(state=State.cancelled, settled=now, next_attempt=None)
-            )
-        elif state == EditionState.finished:
-            connection.execute(
-                sa.update(edition)
-                .where(edition.c.id == self.number, sa.exists().where(waiting))
-                .values(state=EditionState.sending, finished=None)
-            )
-
-    def _unwanted(self, connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> dict[int, str]:
-        """Rows that must not be sent after all, and why: they left or were suppressed meanwhile."""
-        dialect = connection.dialect.name
-        wanted, refused = self._people.c.subscription, self._refused.c[0]
-        ids = {"p_ids": [row.subscription for row in rows]}
-        keys = {"p_ids": [row.address_key for row in rows if row.address_key is not None]}
-        here = set(connection.execute(sa.select(wanted).where(among(dialect, wanted)), ids).scalars())
-        gone = set(connection.execute(sa.select(refused).where(among(dialect, refused)), keys).scalars())
-        skipped = {row.id: UNSUBSCRIBED for row in rows if row.subscription not in here}
-        return skipped | {row.id: SUPPRESSED for row in rows if row.address_key in gone}
+def _moment(seconds: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
 def lease_name(number: int) -> str:

@@ -17,13 +17,24 @@ from digest.ports import Clock
 from digest.store import Database
 from digest.store.events import record
 from digest.store.installation import Installation
-from digest.store.leased import LEASE, Held, LeasedEdition, busy, lease_name
-from digest.store.tables import delivery, edition
+from digest.store.leased import LEASE, LeasedEdition, busy, lease_name
+from digest.store.moves import Held
+from digest.store.piles import (
+    CHUNK,
+    TO_DO,
+    counted,
+    first_in_doubt,
+    move_pile,
+    move_these,
+    passing,
+)
+from digest.store.tables import PASSING, delivery, edition
 
 State = DeliveryState
 _PAGE = 1000
+_ONCE_MORE: dict[str, Any] = {"resends": delivery.c.resends + 1, "next_attempt": None, "settled": None}
+_NOT_AGAIN: dict[str, Any] = {"skip_reason": "may have arrived; not sent again"}
 _RESERVED = ("test", "example", "invalid", "localhost")
-_TO_DO = [State.queued, State.claimed, State.offered, State.deferred]
 
 
 class SqlLedger:
@@ -69,27 +80,21 @@ class SqlLedger:
     # Looking
 
     def counts(self, number: int) -> dict[State, int]:
-        """Rows of edition `number` by state; every state is there."""
+        """Rows of edition `number` by state; every state is there. Quick, however many there are."""
         with self._database.read() as connection:
-            rows = connection.execute(
-                sa.select(delivery.c.state, sa.func.count())
-                .where(delivery.c.edition == number)
-                .group_by(delivery.c.state)
-            ).all()
-        found = {State(state): int(count) for state, count in rows}
-        return {state: found.get(state, 0) for state in State}
+            return counted(connection, number)
 
     def left(self, number: int) -> int:
         """How many copies are still to be tried, now or later."""
         counts = self.counts(number)
-        return sum(counts[state] for state in _TO_DO)
+        return sum(counts[state] for state in TO_DO)
 
     def next_attempt(self, number: int) -> dt.datetime | None:
         """When the first deferred copy is due; None when none waits."""
         with self._database.read() as connection:
             moment: dt.datetime | None = connection.execute(
                 sa.select(sa.func.min(delivery.c.next_attempt)).where(
-                    delivery.c.edition == number, delivery.c.state == State.deferred
+                    delivery.c.edition == number, delivery.c.next_attempt.is_not(None)
                 )
             ).scalar()
         return moment
@@ -97,12 +102,7 @@ class SqlLedger:
     def first_in_doubt(self, number: int) -> dt.datetime | None:
         """When the first uncertain copy that was never sent again was offered; None when there is none."""
         with self._database.read() as connection:
-            moment: dt.datetime | None = connection.execute(
-                sa.select(sa.func.min(delivery.c.offered)).where(
-                    delivery.c.edition == number, delivery.c.state == State.uncertain, delivery.c.resends == 0
-                )
-            ).scalar()
-        return moment
+            return first_in_doubt(connection, number)
 
     def started(self, number: int) -> dt.datetime | None:
         """When the first copy was offered; None before that."""
@@ -136,7 +136,9 @@ class SqlLedger:
         """Rows in the order of their ids, read page by page; `message_id` makes one from a row's id."""
         query = sa.select(delivery).where(delivery.c.edition == number).order_by(delivery.c.id)
         if state is not None:
-            query = query.where(delivery.c.state == state)
+            query = query.where(delivery.c.state == state.value)
+            if state.value not in PASSING:
+                query = query.where(delivery.c.pile == state.value)
         while limit is None or limit > 0:
             page = _PAGE if limit is None else min(_PAGE, limit)
             with self._database.read() as connection:
@@ -147,6 +149,29 @@ class SqlLedger:
                 return
             after = rows[-1].id
             limit = None if limit is None else limit - len(rows)
+
+    def refusals(self, number: int) -> list[tuple[int, str, str]]:
+        """Code, enhanced status and text of each rejected copy."""
+        query = sa.select(delivery.c.code, delivery.c.enhanced, delivery.c.reply).where(
+            delivery.c.edition == number, delivery.c.pile == State.rejected
+        )
+        with self._database.read() as connection:
+            return [(row.code, row.enhanced, row.reply) for row in connection.execute(query)]
+
+    def minutes_since(self, moment: dt.datetime) -> list[tuple[dt.datetime, int]]:
+        """Copies offered in each minute since then, over all editions; the minutes by their beginning."""
+        first = int(moment.timestamp()) // 60
+        past = sa.select(sending_minute.c.minute, sending_minute.c.offered)
+        present = sa.select(sending.c.minute, sending.c.minute_offered)
+        both = sa.union_all(
+            past.where(sending_minute.c.minute >= first), present.where(sending.c.minute >= first)
+        ).subquery()
+        query = sa.select(both.c.minute, sa.func.sum(both.c.offered)).group_by(both.c.minute)
+        with self._database.read() as connection:
+            return [
+                (dt.datetime.fromtimestamp(minute * 60, dt.UTC), int(count))
+                for minute, count in connection.execute(query.order_by(both.c.minute))
+            ]
 
     # Decisions of people
 
@@ -164,19 +189,12 @@ class SqlLedger:
         `deliveries` None means all of them. Returns how many; an edition that was finished is open again when
         something is to be sent. Written into the audit trail.
         """
-        condition = sa.and_(delivery.c.edition == number, delivery.c.state == State.uncertain)
-        if deliveries is not None:
-            condition &= delivery.c.id.in_(list(deliveries))
-        values: dict[str, Any] = {"state": State.skipped, "skip_reason": "may have arrived; not sent again"}
-        if resend:
-            values = {
-                "state": State.queued,
-                "resends": delivery.c.resends + 1,
-                "next_attempt": None,
-                "settled": None,
-            }
+        condition = None if deliveries is None else delivery.c.id.in_(list(deliveries))
+        after, values = (State.queued, _ONCE_MORE) if resend else (State.skipped, _NOT_AGAIN)
         with self._database.write() as connection:
-            changed = connection.execute(sa.update(delivery).where(condition).values(**values)).rowcount
+            # Before the rows, as everybody who moves them does.
+            connection.execute(sa.select(edition.c.id).where(edition.c.id == number).with_for_update())
+            changed = move_pile(connection, number, State.uncertain, after, condition, **values)
             if changed and resend:
                 connection.execute(
                     sa.update(edition)
@@ -209,15 +227,20 @@ class SqlLedger:
 
     def cancel(self, number: int, *, now: dt.datetime) -> int:
         """Nothing more of this edition leaves: rows not yet offered are cancelled. Returns how many."""
-        with self._database.write() as connection:
-            return connection.execute(
-                sa.update(delivery)
-                .where(
-                    delivery.c.edition == number,
-                    delivery.c.state.in_([State.queued, State.claimed, State.deferred]),
-                )
-                .values(state=State.cancelled, settled=now, next_attempt=None)
-            ).rowcount
+        values: dict[str, Any] = {"settled": now, "next_attempt": None}
+        cancelled = 0
+        for state in (State.queued, State.deferred):
+            moved = CHUNK
+            while moved == CHUNK:
+                with self._database.write() as connection:
+                    moved = move_pile(connection, number, state, State.cancelled, limit=CHUNK, **values)
+                cancelled += moved
+        claimed = passing(self._database, number, State.claimed)
+        for start in range(0, len(claimed), CHUNK):
+            these = claimed[start : start + CHUNK]
+            with self._database.write() as connection:
+                cancelled += move_these(connection, number, these, State.claimed, State.cancelled, **values)
+        return cancelled
 
 
 def _delivery(row: sa.Row[Any], message_id: Callable[[int], str]) -> Delivery:

@@ -41,7 +41,7 @@ def tell(desk: Desk, say: Callable[[str], None]) -> bool:
             for to in operators
         ]
         try:
-            for line in send_letters(letters, desk.transport()):
+            for line in send_letters(letters, desk.transport(), desk.dkim_keys):
                 say(f"alert not taken: {line}")
         except DigestError as error:
             say(f"alert not sent, tried again: {error}")

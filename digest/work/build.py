@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import re
+import mimetypes
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,15 +17,26 @@ from digest import edition as editing
 from digest.compose import Clipping, clipping, compile_message
 from digest.config import Newsletter
 from digest.config.durations import format_duration
-from digest.edition import Action, check, content_hash, default_preheader, default_subject, freeze
-from digest.errors import EditionError, UsageError
+from digest.edition import (
+    Action,
+    attachments_of,
+    check,
+    content_hash,
+    default_preheader,
+    default_subject,
+    freeze,
+    with_enclosures,
+)
+from digest.errors import ConfigError, EditionError, UsageError
 from digest.model import Choices, Edition, EditionState, Period, Sender
 from digest.ranking import rank
 from digest.schedule import last_complete
+from digest.work.composer import enclosed
 from digest.work.desk import Desk
+from digest.work.own_pictures import own_pictures
 
-OWN_PICTURE = re.compile(r"/media/([0-9a-f]{64})\Z")
-"""The end of the address of a picture that this installation serves, with the hash of its bytes."""
+ATTACHMENTS = 5_000_000
+"""Octets of all attachments together; base64 makes a third more of them, and many servers stop at 10 MB."""
 CLIPPED = (
     "Its HTML is longer than the 102 kB that Gmail shows: readers there would not see its end, nor the link "
     "for leaving. Show fewer stories (count in config.toml, or digest edition exclude), shorten the "
@@ -195,6 +206,9 @@ def _made(desk: Desk, edition: Edition, now: dt.datetime) -> tuple[Edition, Mapp
         date=max(edition.period.send_at, now).replace(microsecond=0),
         sender=_sender(settings, desk.settings.site.url),
         variants=(),
+        policy=with_enclosures(
+            edition.policy, _attachments(desk, edition.newsletter), inline_pictures=settings.inline_pictures
+        ),
     )
     templates: Mapping[str, str] = {}
     holds, warnings = [ranking.hold], ""
@@ -206,7 +220,7 @@ def _made(desk: Desk, edition: Edition, now: dt.datetime) -> tuple[Edition, Mapp
             holds.append(CLIPPED)
         _compile(desk, made)
     hold = " ".join(each for each in holds if each)
-    policy = {**edition.policy, **_policy(settings), "hold": hold, "warnings": warnings}
+    policy = {**made.policy, **_policy(settings), "hold": hold, "warnings": warnings}
     made = replace(made, policy=policy, held=_held(edition, hold))
     hashes = {name: hashlib.sha256(content.encode()).hexdigest() for name, content in templates.items()}
     return replace(
@@ -217,13 +231,43 @@ def _made(desk: Desk, edition: Edition, now: dt.datetime) -> tuple[Edition, Mapp
 def _compile(desk: Desk, edition: Edition) -> None:
     """Raises `EditionError` for what could not be written as a message: found now, not as it leaves."""
     try:
-        compile_message(edition.variants[0], desk.frame(edition))
+        compile_message(edition.variants[0], desk.frame(edition), enclosures=tuple(enclosed(desk, edition)))
     except ValueError as error:
         raise EditionError(
             edition.name,
             f"cannot be written as a message: {error}",
             hint=f"Correct it in config.toml, site or newsletter.{edition.newsletter}.",
         ) from error
+
+
+def _attachments(desk: Desk, slug: str) -> list[tuple[str, str]]:
+    """Names of the configured files, and the hashes under which they are kept from now on."""
+    kept, total = [], 0
+    for number, file in enumerate(desk.newsletter(slug).attachments):
+        path, key = desk.settings.path(file), f"newsletter.{slug}.attachments[{number}]"
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"cannot be read: {error.strerror}", key=key, found=str(path)) from None
+        total += len(content)
+        if total > ATTACHMENTS:
+            raise ConfigError(
+                "together the attachments are too large for mail",
+                key=key,
+                found=f"{total:,} bytes",
+                allowed=f"at most {ATTACHMENTS:,}",
+                hint="Put a link into the introduction instead.",
+            )
+        kept.append((path.name, desk.stories.put_media(content, _media_type(path.name))))
+    return kept
+
+
+def _media_type(name: str) -> str:
+    """By its ending; without the system's own tables, so that it is the same everywhere."""
+    guessed, packed = mimetypes.MimeTypes().guess_type(name)
+    # Mail in mail must not be in base64 (RFC 2046 5.2.1).
+    known = guessed and not packed and not guessed.startswith(("message/", "multipart/"))
+    return guessed if guessed and known else "application/octet-stream"
 
 
 def _held(edition: Edition, hold: str) -> str:
@@ -254,11 +298,11 @@ def _sender(settings: Newsletter, site_url: str) -> Sender:
         language=settings.language,
         zone=settings.zone,
         site_url=site_url,
+        complaints=settings.complaints,
     )
 
 
 def _pictures(desk: Desk, edition: Edition) -> list[str]:
-    """Hashes of the pictures that this installation serves itself, each once."""
-    urls = [each.story.picture.url for each in edition.stories if each.story.picture]
-    named = {found[1] for url in urls if (found := OWN_PICTURE.search(url))}
+    """Hashes of the attachments, and of the pictures that this installation serves itself, each once."""
+    named = {*own_pictures(edition).values(), *(frozen for _, frozen in attachments_of(edition))}
     return sorted(desk.stories.kept_media(named))

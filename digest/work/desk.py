@@ -16,7 +16,9 @@ from digest.store.ledger import SqlLedger
 from digest.store.sources import Sources
 from digest.store.stories import Stories
 from digest.tokens import KeyRing
+from digest.work.dkim_keys import KeyFolder
 from digest.work.generation import Generation
+from digest.work.pace import Pace
 from subscribers import Subscribers
 
 
@@ -31,6 +33,9 @@ class Desk(Protocol):
 
     @property
     def keys(self) -> KeyRing: ...
+
+    @property
+    def dkim_keys(self) -> KeyFolder: ...
 
     @property
     def installation(self) -> Installation: ...
@@ -52,6 +57,9 @@ class Desk(Protocol):
 
     @property
     def subscribers(self) -> Subscribers: ...
+
+    @property
+    def pace(self) -> Pace: ...
 
     def newsletter(self, slug: str) -> Newsletter:
         """Its settings; `UsageError` names the known ones."""

@@ -40,7 +40,7 @@ def tell(desk: Desk, edition: Edition, settings: Newsletter) -> tuple[bool, list
             for editor in settings.editors
         ]
         try:
-            refused = send_letters(letters, desk.transport())
+            refused = send_letters(letters, desk.transport(), desk.dkim_keys)
         except TransportError as error:
             message = f"{edition.name}: editors not told: {error}"
             desk.installation.raise_alert(f"letters {edition.name}", message, at=desk.clock.now())

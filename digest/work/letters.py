@@ -14,12 +14,17 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 
+from digest.compose import sign_message
+from digest.errors import ConfigError
 from digest.model import Edition, Message
 from digest.ports import Transport
 from digest.work.direct import hand_over
+from digest.work.dkim_keys import KeyFolder
 
 PATIENCE = 30.0
 """Seconds for all letters of one occasion."""
+
+_SEVEN_BIT = SMTP.clone(cte_type="7bit")
 
 Send = Callable[[Sequence[EmailMessage]], list[str]]
 """Sends letters and returns the addresses that were not taken, with the reply."""
@@ -73,14 +78,29 @@ def draft_ready(
     return subject, "\n".join(lines)
 
 
-def send_letters(letters: Sequence[EmailMessage], transport: Transport) -> list[str]:
-    """Hands each letter to the relay; returns "address: reply" for those not taken.
+def send_letters(
+    letters: Sequence[EmailMessage], transport: Transport, keys: KeyFolder | None = None
+) -> list[str]:
+    """Hands each letter to the relay, signed with `keys`; returns "address: reply" for those not taken.
 
     Raises `TransportError` when the relay cannot be used at all, or takes none of them within `PATIENCE`
     seconds: they are written in the round that looks at all newsletters, which must not wait for long.
     """
     messages = [
-        Message(-number, str(each["From"].addresses[0].addr_spec), str(each["To"]), each.as_bytes())
+        Message(-number, str(each["From"].addresses[0].addr_spec), str(each["To"]), _content(each, keys))
         for number, each in enumerate(letters, 1)
     ]
     return asyncio.run(hand_over(transport, messages, seconds=PATIENCE))
+
+
+def _content(letter: EmailMessage, keys: KeyFolder | None) -> bytes:
+    """Its bytes, in ASCII: no relay has to change them."""
+    content = letter.as_bytes(policy=_SEVEN_BIT)
+    if keys is None:
+        return content
+    try:
+        found = keys.signing(letter["From"].addresses[0].domain)
+    except ConfigError:
+        # That a key is missing is told by such a letter, too.
+        return content
+    return sign_message(content, found)

@@ -8,14 +8,15 @@ from email.parser import BytesParser
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from digest.compose import compile_message
+from digest.compose import content_id
 from digest.errors import EditionError
 from digest.model import Edition, EditionState, Message, Recipient, Variant
 from digest.render.page import Shown, preview_page
 from digest.tokens import Purpose, inert
-from digest.work.build import OWN_PICTURE
+from digest.work.composer import compiled, enclosed
 from digest.work.desk import Desk
 from digest.work.meanwhile import changed_headings
+from digest.work.own_pictures import own_pictures
 
 _STATES = {
     EditionState.draft: "Draft",
@@ -40,7 +41,8 @@ def state_words(edition: Edition) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One copy, taken apart. `eml` is the whole message as it would leave."""
+    """One copy, taken apart. `eml` is the whole message as it would leave; `html` names every picture by its
+    address, also one that is in the mail."""
 
     edition: Edition
     variant: Variant
@@ -69,17 +71,24 @@ def preview(desk: Desk, edition: Edition, *, address: str, name: str = "") -> Pr
         edition=edition,
         variant=variant,
         reader=address,
-        html=html.get_content(),
+        html=_linked(desk, edition, html.get_content()),
         text=text.get_content(),
         eml=message.content,
         headers=tuple((key, str(value)) for key, value in parsed.items()),
     )
 
 
+def _linked(desk: Desk, edition: Edition, html: str) -> str:
+    """The HTML with addresses in place of pictures that are in the mail: a browser has no mail to look in."""
+    for enclosure in enclosed(desk, edition):
+        if enclosure.url:
+            html = html.replace(f"cid:{content_id(enclosure, desk.frame(edition).sender)}", enclosure.url)
+    return html
+
+
 def inert_copy(desk: Desk, edition: Edition, *, address: str, name: str = "") -> Message:
     """One copy for `address` whose links change nothing: an editor's click unsubscribes nobody."""
-    compiled = compile_message(edition.variants[0], desk.frame(edition))
-    return compiled.message(
+    return compiled(desk, edition, edition.variants[0]).message(
         Recipient(delivery=0, subscription=0, address=address, name=name),
         leave=inert(Purpose.leave),
         bounce=inert(Purpose.bounce),
@@ -133,13 +142,11 @@ def warnings(desk: Desk, edition: Edition) -> list[str]:
 def _write_pictures(desk: Desk, edition: Edition, folder: Path) -> dict[str, str]:
     """Own pictures of the edition into ``media/``; their address -> where they lie, seen from the page."""
     places = {}
-    for each in edition.stories:
-        url = each.story.picture.url if each.story.picture else ""
-        found = OWN_PICTURE.search(url)
-        kept = desk.stories.media(found[1]) if found else None
-        if found and kept:
+    for url, frozen in own_pictures(edition).items():
+        kept = desk.stories.media(frozen)
+        if kept:
             content, media_type = kept
-            name = f"{found[1]}.{media_type.rpartition('/')[2]}"
+            name = f"{frozen}.{media_type.rpartition('/')[2]}"
             (folder / "media").mkdir(exist_ok=True)
             (folder / "media" / name).write_bytes(content)
             places[url] = f"media/{name}"

@@ -7,10 +7,10 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from digest.compose import compile_message
 from digest.errors import EditionError
 from digest.model import Edition, Recipient
 from digest.tokens import Purpose, inert
+from digest.work.composer import compiled
 from digest.work.departure import check_links
 from digest.work.desk import Desk
 from digest.work.direct import hand_over
@@ -29,9 +29,9 @@ def send_test(desk: Desk, edition: Edition, addresses: Sequence[str], *, by: str
     check_links(desk, edition)
     variant = edition.variants[0]
     flagged = replace(variant, subject=f"[Test] {variant.subject}")
-    compiled = compile_message(flagged, desk.frame(edition))
+    made = compiled(desk, edition, flagged)
     messages = [
-        compiled.message(
+        made.message(
             Recipient(-number, 0, address),
             leave=inert(Purpose.leave),
             bounce=inert(Purpose.bounce),

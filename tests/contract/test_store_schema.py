@@ -163,10 +163,10 @@ def test_a_newer_database_is_refused_and_left_alone(database: Database) -> None:
 def test_an_older_database_is_refused_with_what_to_run(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(versions, "known", lambda: ("0001", "0002"))
+    monkeypatch.setattr(versions, "known", lambda known=versions.known(): (*known, NEXT))
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
-    with pytest.raises(StoreVersionError, match=r"schema 0001.*needs 0002") as caught:
+    with pytest.raises(StoreVersionError, match=rf"schema 0001.*needs {NEXT}") as caught:
         database.check()
     assert "digest db upgrade" in caught.value.hint
 
@@ -204,18 +204,20 @@ def test_an_upgrade_that_fails_changes_nothing(empty_url: str, monkeypatch: pyte
 
 # Later versions of the schema
 
+LAST = versions.known()[-1]
+NEXT = f"{int(LAST) + 1:04d}"
 ADD_A_SUMMARY = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+revision, down_revision, branch_labels, depends_on = "{next}", "{last}", None, None
 
 
 def upgrade() -> None:
     with op.batch_alter_table("story") as batch:  # on SQLite the constraint makes it rebuild the table
         batch.add_column(sa.Column("summary", sa.Text(), nullable=False, server_default=""))
         batch.create_check_constraint("summary", "length(summary) < 500")
-"""
+""".format(last=LAST, next=NEXT)
 
 
 @pytest.fixture
@@ -223,17 +225,17 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The history, with one more migration that rebuilds a table which others refer to."""
     folder = tmp_path / "migrations"
     shutil.copytree(versions.MIGRATIONS, folder)
-    file = folder / "versions" / "0002_add_a_summary.py"
+    file = folder / "versions" / f"{NEXT}_add_a_summary.py"
     file.write_text(ADD_A_SUMMARY)
     monkeypatch.setattr(versions, "MIGRATIONS", folder)
-    monkeypatch.setattr(versions, "known", lambda: ("0001", "0002"))
+    monkeypatch.setattr(versions, "known", lambda known=versions.known(): (*known, NEXT))
     return file
 
 
 def test_a_table_is_rebuilt_without_losing_what_refers_to_it(database: Database, next_version: Path) -> None:
     drafts = [StoryDraft(f"{n}", f"https://news.example/{n}", f"Story {n}") for n in range(3)]
     Stories(database).import_drafts("news", drafts, seen=dt.datetime(2026, 11, 16, tzinfo=dt.UTC))
-    assert database.upgrade() == ("0001", "0002")
+    assert database.upgrade() == (LAST, NEXT)
     assert [story.external_id for story in Stories(database).list_()] == ["2", "1", "0"]
     assert Stories(database).resolve("news:1").id == 2
     with database.write() as connection:
@@ -252,7 +254,7 @@ def test_an_upgrade_that_leaves_rows_without_their_story_is_undone(
     next_version.write_text(ADD_A_SUMMARY + '    op.execute("DELETE FROM source")\n')
     with pytest.raises((StoreError, sa.exc.IntegrityError)):
         database.upgrade()
-    assert database.version() == "0001"
+    assert database.version() == LAST
     assert Stories(database).resolve("news:1").title == "Story 1"
 
 

@@ -122,6 +122,7 @@ def test_the_envelope_has_the_return_path_and_the_bare_address() -> None:
     assert message.delivery == 7
     assert message.mail_from == f"bounce+{BOUNCE}@bounces.example.org" == return_path(FRAME.sender, BOUNCE)
     assert message.rcpt_to == "ann@example.net"
+    assert message.plain
     assert message_id(FRAME.sender, MESSAGE) == f"<{MESSAGE}@example.org>"
     assert FRAME.leave_url(LEAVE) == f"https://news.example.org/u/{LEAVE}"
 
@@ -296,9 +297,34 @@ def test_what_is_no_mailbox_is_refused_by_name(address: str) -> None:
     assert caught.value.address == address
 
 
-def test_a_local_part_outside_ascii_is_refused_with_its_status() -> None:
+def test_a_local_part_outside_ascii_is_written_as_it_is_for_servers_that_offer_smtputf8() -> None:
+    compiled = compile_message(variant(html=f"<p>{slot(SlotName.address, SlotContext.html)}</p>"), FRAME)
+    zoe = dataclasses.replace(ANN, address="zoë@bücher.example", name="Zoë")
+    message = compiled.message(zoe, leave=LEAVE, bounce=BOUNCE, message=MESSAGE)
+
+    assert message.rcpt_to == "zoë@xn--bcher-kva.example"
+    assert not message.plain
+    to = "To: =?utf-8?q?Zo=C3=AB?= <zoë@xn--bcher-kva.example>\r\n".encode()
+    plain = message.content.replace(to, b"")
+    assert len(plain) == len(message.content) - len(to)
+    assert plain.isascii()
+    assert b"<p>=\r\nzo=C3=AB@b=C3=BCcher.example=\r\n</p>" in plain
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["zoë\u00a0x@example.org", "z\u3000@example.org", "é" * 33 + "@example.org", "zo\ud800@example.org",
+     "ë..x@example.org", "z\u0085@example.org"],
+)  # fmt: skip
+def test_not_every_local_part_outside_ascii_is_one(address: str) -> None:
+    with pytest.raises(AddressError):
+        copy_of(compile_message(variant(), FRAME), dataclasses.replace(ANN, address=address))
+
+
+def test_a_sender_outside_ascii_is_refused_with_its_status() -> None:
+    frame = dataclasses.replace(FRAME, sender=Sender("Zoë", "zoë@example.org"))
     with pytest.raises(AddressError, match=r"5\.6\.7.*SMTPUTF8"):
-        copy_of(compile_message(variant(), FRAME), dataclasses.replace(ANN, address="zoë@example.org"))
+        compile_message(variant(), frame)
 
 
 def test_half_a_character_in_a_name_is_refused() -> None:

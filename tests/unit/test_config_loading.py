@@ -381,6 +381,7 @@ def test_every_key_can_be_set_by_its_variable(config: Path, path: tuple[str, ...
     value = schema.default(field)
     if value in (None, "", ()):
         samples = {"reply_to": "a@example.org", "to": "a@example.org", "editors": "a@example.org"}
+        samples |= {"complaints": "a@example.org", "unsigned": "message-id"}
         text = samples.get(path[-1]) or str(next(iter(field.examples or ["example.org"])))
         text = {"postal_address": "Street 1", "logo": "https://example.org/l.png"}.get(path[-1], text)
     else:
@@ -524,7 +525,7 @@ def test_taking_the_marks_away_sets_every_default() -> None:
     document = tomllib.loads(uncommented(example(values)))
     defaults = tomllib.loads(example(values))
 
-    assert set(defaults) == {"database", "smtp", "site", "keys", "alerts", "newsletter"}
+    assert set(defaults) == {"database", "smtp", "sending", "site", "keys", "dkim", "alerts", "newsletter"}
     for section in schema.sections():
         kept = document[section.name]
         table = kept[0] if isinstance(kept, list) else kept.get("weekly", kept)

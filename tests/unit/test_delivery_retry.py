@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 
 import pytest
 from hypothesis import given
@@ -37,6 +38,26 @@ def test_the_wait_that_the_server_asked_for_is_obeyed() -> None:
 def test_no_server_can_make_us_come_back_at_once() -> None:
     at = POLICY.next_attempt(1, NOW, stale=STALE, random=lambda: 0.0, asked=dt.timedelta(seconds=1))
     assert at == NOW + MINUTE
+
+
+def test_a_wait_that_would_reach_beyond_the_end_is_cut_for_one_more_try() -> None:
+    """With five hours left, the six of the doubling wait would give up with time to spare."""
+    for luck in (0.0, 0.999):
+        at = POLICY.next_attempt(9, NOW, stale=NOW + 300 * MINUTE, random=itertools.repeat(luck).__next__)
+        assert at is not None
+        assert NOW + 220 * MINUTE < at < NOW + 300 * MINUTE
+    asked = POLICY.next_attempt(1, NOW, stale=NOW + 300 * MINUTE, random=lambda: 0.0, asked=301 * MINUTE)
+    assert asked is None  # no sooner than the server wants
+
+
+def test_a_copy_is_tried_for_as_long_as_the_edition_is_news() -> None:
+    """Deferred at every try, it is tried to the end, each time at least half an hour later."""
+    tries, now = 0, NOW
+    while at := POLICY.next_attempt(tries + 1, now, stale=NOW + 24 * 60 * MINUTE, random=lambda: 0.5):
+        assert at - now >= 30 * MINUTE
+        tries, now = tries + 1, at
+    assert 6 <= tries <= 12
+    assert NOW + 24 * 60 * MINUTE - now <= 40 * MINUTE
 
 
 def test_too_late_is_none() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from digest import tokens
 from digest.errors import ConfigError, TokenError
-from digest.tokens import KeyRing, Purpose, inert, is_inert, sign, verify
+from digest.tokens import KeyRing, Purpose, copy_signer, inert, is_inert, sign, signed, verify
 
 RING = KeyRing.generate()
 ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -34,6 +34,27 @@ def test_a_token_gives_its_number_back(purpose: Purpose, number: int) -> None:
     assert len(token) == 28
     assert set(token) <= set(ALPHABET)
     assert not is_inert(token)
+
+
+@given(numbers, numbers, st.binary(min_size=32, max_size=100), st.integers(1, 255))
+def test_the_tokens_of_a_copy_made_together_are_those_made_one_by_one(
+    subscription: int, delivery: int, secret: bytes, key_id: int
+) -> None:
+    ring = KeyRing(key_id, {key_id: secret}, RING.address_secret, RING.link_secret)
+
+    leave, bounce, message = copy_signer(ring)(subscription, delivery)
+
+    assert leave == sign(ring, Purpose.leave, subscription)
+    assert bounce == sign(ring, Purpose.bounce, delivery)
+    assert message == sign(ring, Purpose.message, delivery)
+
+
+def test_a_signer_of_copies_refuses_what_a_signature_alone_does() -> None:
+    with pytest.raises(TokenError, match="no signing key 9"):
+        copy_signer(RING, key_id=9)
+    for numbers_of_copy in ((-1, 1), (1, -1), (2**48, 1), (1, 2**48)):
+        with pytest.raises(ValueError, match="0 to 2"):
+            copy_signer(RING)(*numbers_of_copy)
 
 
 @given(purposes, numbers, st.integers(0, 27), st.characters())
@@ -107,17 +128,17 @@ def test_an_inert_token_never_verifies(purpose: Purpose, asked: Purpose) -> None
 
 
 def test_key_id_zero_never_verifies_even_when_signed_with_a_secret_of_the_ring() -> None:
-    head = tokens._head(Purpose.leave, 0, 7)
+    head = signed._head(Purpose.leave, 0, 7)
     for secret in (*RING.signing.values(), RING.link_secret, RING.address_secret):
         with pytest.raises(TokenError):
-            verify(RING, Purpose.leave, tokens._written(head, tokens._mac(secret, head)))
+            verify(RING, Purpose.leave, signed._written(head, signed._mac(secret, head)))
 
 
 def test_a_token_with_an_unknown_key_is_refused_even_when_signed_with_the_link_secret() -> None:
-    head = tokens._head(Purpose.leave, 9, 7)
+    head = signed._head(Purpose.leave, 9, 7)
 
     with pytest.raises(TokenError):
-        verify(RING, Purpose.leave, tokens._written(head, tokens._mac(RING.link_secret, head)))
+        verify(RING, Purpose.leave, signed._written(head, signed._mac(RING.link_secret, head)))
 
 
 @pytest.mark.parametrize("text", ["", "a" * 27, "a" * 29, "1" * 28, "ä" * 28, "=" * 28])

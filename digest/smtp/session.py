@@ -1,0 +1,444 @@
+"""One SMTP conversation as a state machine: bytes go in, bytes and events come out.
+
+It knows no socket, no clock and no loop. Its driver reads and writes, and says when the connection is gone::
+
+    session = Session(Options(...))
+    events = session.receive(data)          # what the server said
+    pieces = session.take()                 # what to write now; [] when there is nothing
+    session.add(copy)                       # while session.room > 0
+    events = session.lost("reset by peer")  # the connection is gone
+
+Its promise: every copy that was added comes back as an event exactly once, with its outcome. "accepted" is
+said when the server said so behind the whole text; "deferred" and "rejected" when it refused; "unsent" when
+it cannot have taken the message; "uncertain" when all of the text had been taken from here and no answer
+came that can be trusted.
+
+What makes that true, for any number of copies in flight:
+
+- Replies come in the order of the commands (RFC 2920 3.1), so the first copy in `_flying` is the one that the
+  next reply is about, and its `awaits` says which of its commands.
+- A reply to a command that has not left (`awaits` > `written`) is nobody's answer: the connection is not
+  trusted any more.
+- The text leaves in blocks, as the driver asks for them, so that what is in doubt is what the connection
+  holds, and an answer before the end of a text is seen to be one.
+- In chunking mode the text leaves before its envelope was answered. RSET stands in front of each envelope
+  that follows one whose end is not known: else a refused one would let the next be nested in it (503), or be
+  taken under the wrong sender. The first text over a connection waits for its envelope's replies all the
+  same: a server that answers too often must not have an acceptance ready before it has the text.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from enum import StrEnum
+
+from digest.model import Outcome, OutcomeKind
+from digest.smtp.capabilities import Capabilities, Mode, Options
+from digest.smtp.envelope import DATA, MAIL, RCPT, RSET, TEXT, WORDS, Copy, Envelopes
+from digest.smtp.events import Closed, Failed, Ready, StartTls, TokenWanted
+from digest.smtp.handshake import Handshake, Step
+from digest.smtp.replies import Reply, ReplyReader
+
+Event = Copy | Ready | StartTls | TokenWanted | Failed | Closed
+Buffer = bytes | memoryview
+
+BLOCK = 128 * 1024
+"""Bytes of a text that are given out at once."""
+
+
+_INJECTED = "the server sent more than its answer before TLS began"
+
+
+class Phase(StrEnum):
+    """What the session waits for from the server; each has its own time-out (RFC 5321 4.5.3.2)."""
+
+    nothing = ""
+    greeting = "greeting"
+    command = "command"
+    data = "DATA"
+    text = "text"
+    goodbye = "goodbye"
+    """QUIT was said, or the server said 421: it has only to close."""
+
+
+class Session:
+    """See the module."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.served = 0
+        """Copies that the server has answered for good."""
+        self.begun = 0
+        """Copies whose envelope has left."""
+        self.over = False
+        self.mode = Mode.sequential
+        self.capabilities = Capabilities()
+        self._reader = ReplyReader()
+        self._shake: Handshake | None = Handshake(options)
+        self._grouped = self._chunked = False
+        self._most = 0
+        self._limit = options.limit
+        self._waiting: deque[Copy] = deque()
+        self._flying: deque[Copy] = deque()
+        self._unclean = False
+        """An envelope may be open at the server: RSET before the next."""
+        self._proven = False
+        """The server answers envelopes as it should: texts may leave before that."""
+        self._taken = 0
+        self._closing = ""
+        """The 421 that was said: nothing is written any more."""
+        self._farewell = False
+        """Nothing behind it was executed, as far as can be seen."""
+        self._quitting = self._quit_written = False
+
+    # What the driver may know
+
+    @property
+    def ready(self) -> bool:
+        return self._shake is None and not self.over
+
+    @property
+    def room(self) -> int:
+        """How many more copies it would like to have."""
+        if self._shake is not None or self.over or self._quitting or self._closing:
+            return 0
+        room = self._most - len(self._flying) - len(self._waiting)
+        if self._limit:
+            room = min(room, self._limit - self.begun - len(self._waiting))
+        return room
+
+    @property
+    def used_up(self) -> bool:
+        """It had its number of messages."""
+        return 0 < self._limit <= self.begun
+
+    @property
+    def midway(self) -> bool:
+        """Whether it is in the middle of a text: whoever writes the next block should look for a reply first."""
+        return bool(self._flying) and 0 < self._flying[-1].blocks and not self._flying[-1].handed
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has copies that were not told yet, or commands without an answer."""
+        return bool(self._flying or self._waiting)
+
+    @property
+    def waits(self) -> Phase:
+        """What the server has to say next."""
+        if self._shake is not None:
+            if self._shake.step is Step.driver or self._shake.line:
+                return Phase.nothing
+            return Phase.greeting if self._shake.step is Step.greeting else Phase.command
+        if self._closing or self._quit_written:
+            return Phase.goodbye
+        if not self._flying:
+            return Phase.nothing
+        head = self._flying[0]
+        if head.awaits > head.written:
+            return Phase.nothing
+        if head.awaits == TEXT:
+            return Phase.text
+        return Phase.data if head.awaits == DATA else Phase.command
+
+    # Copies
+
+    def add(self, copy: Copy) -> bool:
+        """Takes a copy; False when it cannot be sent here at all: then its `outcome` is set and it is not kept."""
+        refusal = self._envelopes.refusal(copy)
+        if refusal is not None:
+            copy.outcome = refusal
+            return False
+        self._waiting.append(copy)
+        return True
+
+    def secured(self) -> None:
+        """TLS is up, as `StartTls` asked for."""
+        assert self._shake is not None
+        self._reader = ReplyReader()
+        self._shake.secured()
+
+    def token(self, token: str) -> None:
+        """The access token that `TokenWanted` asked for."""
+        assert self._shake is not None
+        self._shake.token(token)
+
+    def quit(self) -> None:
+        """No further copies; says QUIT when those that it has are done."""
+        self._quitting = True
+
+    # Bytes out
+
+    def take(self) -> Sequence[Buffer]:
+        """What to write next: at most a block of one text and the commands around it; [] for nothing.
+
+        Ask again until it is empty, as fast as the connection takes it.
+        """
+        if self._shake is not None:
+            line, self._shake.line = self._shake.line, b""
+            return [line] if line else []
+        if self._closing or self.over:
+            return []
+        pieces: list[Buffer] = []
+        commands = ""
+        flying = self._flying
+        last = flying[-1] if flying else None
+        if last is not None and not last.handed:
+            if last.due:
+                commands = self._put_text(last, pieces)
+            elif last.written < last.awaits:
+                commands = self._command(last)
+        if self._waiting and (last is None or (last.handed and self._grouped)) and len(flying) < self._most:
+            copy = self._waiting.popleft()
+            self.begun += 1
+            if self._unclean or (self._chunked and last is not None):
+                copy.awaits = RSET
+                self._unclean = False
+            flying.append(copy)
+            if not self._grouped:
+                commands += self._command(copy)
+            elif not self._chunked:
+                commands += self._envelope(copy) + "DATA\r\n"
+                copy.written = DATA
+            elif not self._proven:
+                commands += self._envelope(copy)
+                copy.written = RCPT
+            else:
+                self._put(f"{commands}{self._envelope(copy)}BDAT {copy.size} LAST\r\n", pieces)
+                copy.written, copy.due = RCPT, True
+                commands = self._put_text(copy, pieces)
+        if commands:
+            self._put(commands, pieces)
+        elif not (pieces or flying or self._quit_written) and (self._quitting or self.used_up):
+            self._quit_written = True
+            self._put("QUIT\r\n", pieces)
+        return pieces
+
+    def _envelope(self, copy: Copy) -> str:
+        reset = "RSET\r\n" if copy.awaits == RSET else ""
+        return reset + self._envelopes.mail(copy) + self._envelopes.rcpt(copy)
+
+    def _command(self, copy: Copy) -> str:
+        """Its next command, where one command leaves at a time."""
+        copy.written = copy.awaits
+        match copy.awaits:
+            case 0:
+                return "RSET\r\n"
+            case 1:
+                return self._envelopes.mail(copy)
+            case 2:
+                return self._envelopes.rcpt(copy)
+            case _:
+                return "DATA\r\n"
+
+    def _put(self, commands: str, pieces: list[Buffer]) -> None:
+        line = commands.encode()
+        self._taken += len(line)
+        pieces.append(line)
+
+    def _put_text(self, copy: Copy, pieces: list[Buffer]) -> str:
+        """The next block of its text; what has to stand behind it."""
+        text, start = copy.text, copy.blocks * BLOCK
+        if self._chunked and copy.awaits == TEXT and not start:
+            self._put(f"BDAT {copy.size} LAST\r\n", pieces)
+        copy.blocks += 1
+        end = copy.blocks * BLOCK
+        if end < len(text):
+            pieces.append(memoryview(text)[start:end])
+            self._taken += BLOCK
+            return ""
+        if text:
+            pieces.append(memoryview(text)[start:] if start else text)
+            self._taken += len(text) - start
+        copy.text = b""
+        copy.handed, copy.written = True, TEXT
+        if self._chunked:
+            copy.end = self._taken
+            return ""
+        copy.end = self._taken + 3
+        return ".\r\n"
+
+    # Bytes in
+
+    def receive(self, data: bytes) -> list[Event]:
+        """What follows from what the server said."""
+        events: list[Event] = []
+        if self.over:
+            return events
+        for reply in self._reader.feed(data):
+            if self._shake is None:
+                self._answer(reply, events)
+            else:
+                self._shake_hands(self._shake, reply, events)
+            if self.over:
+                return events
+        if self._reader.rubbish:
+            self._end(events, self._reader.rubbish)
+        elif self._shake is not None and self._reader.begun and type(events[-1:] and events[-1]) is StartTls:
+            self._end(events, _INJECTED)
+        return events
+
+    def lost(self, reason: str, *, kept_back: int = 0) -> list[Event]:
+        """The connection is gone, or given up. `kept_back`: how many of the bytes taken certainly never left,
+        counted from the last."""
+        events: list[Event] = []
+        if not self.over:
+            self._end(events, reason, usual=not self._flying or self._farewell, kept_back=kept_back)
+        return events
+
+    def _shake_hands(self, shake: Handshake, reply: Reply, events: list[Event]) -> None:
+        if shake.step is Step.driver and events and type(events[-1]) is StartTls:
+            events.clear()
+            self._end(events, _INJECTED)
+            return
+        if shake.line:
+            self._end(events, f"a reply that nobody asked for: {reply}")
+            return
+        told = shake.reply(reply)
+        if told is not None:
+            events.append(told)
+            self.over = type(told) is Failed
+        elif shake.step is Step.done:
+            self._shake = None
+            self._open(shake.capabilities)
+            events.append(Ready(shake.capabilities, self.mode))
+
+    def _open(self, capabilities: Capabilities) -> None:
+        options = self.options
+        self.capabilities, self.mode = capabilities, capabilities.mode(options)
+        self._grouped = capabilities.grouped(options)
+        self._chunked = self.mode is Mode.chunking
+        self._most = 1 if not self._grouped else options.depth if self._chunked else 2
+        limits = [limit for limit in (options.limit, capabilities.most_messages) if limit]
+        self._limit = min(limits, default=0)
+        self._envelopes = Envelopes(capabilities, options, chunked=self._chunked)
+
+    def _answer(self, reply: Reply, events: list[Event]) -> None:
+        flying = self._flying
+        if not flying or flying[0].awaits > flying[0].written:
+            self._unasked(reply, events)
+            return
+        copy, code = flying[0], reply.code
+        fits = code == 354 if copy.awaits == DATA else 250 <= code < 260
+        if fits:
+            self._farewell = False  # after a 421 it went on all the same: only its replies tell what it took
+        elif code < 400 or (copy.awaits == RSET and not self._farewell and code != 421):
+            self._misfit(reply, events)
+            return
+        if copy.awaits == TEXT:
+            flying.popleft()
+            self._unclean = self._chunked and not fits
+            if copy.outcome is None:
+                outcome = copy.refusal or reply.outcome(copy.message.delivery, _kind(code), "text")
+                self._tell(copy, outcome, events)
+        elif fits:
+            self._granted(copy, reply, events)
+        else:
+            self._refused(copy, reply, events)
+        if code == 421 and not self._closing:
+            self._say_farewell(reply, events)
+        if self._closing and not flying and not self.over:
+            self._end(events, self._closing, usual=True)
+
+    def _granted(self, copy: Copy, reply: Reply, events: list[Event]) -> None:
+        """RSET, MAIL, RCPT or DATA was answered as it should be."""
+        if copy.awaits != RCPT:
+            copy.awaits += 1
+            copy.due = copy.awaits == TEXT
+        elif not self._chunked:
+            copy.awaits = DATA
+            if copy.refusal is not None:
+                self._give_up(copy, events)
+        elif copy.refusal is None:
+            copy.awaits = TEXT
+            copy.due = self._proven = True
+        else:  # MAIL was refused, and yet there is a recipient: what becomes of the text cannot be told
+            copy.refusal = None
+            self._misfit(reply, events)
+
+    def _refused(self, copy: Copy, reply: Reply, events: list[Event]) -> None:
+        """RSET, MAIL, RCPT or DATA was refused."""
+        self._unclean = True
+        if copy.refusal is None:
+            kind = OutcomeKind.unsent if self._farewell else _kind(reply.code)
+            kind = OutcomeKind.unsent if reply.code == 421 else kind
+            copy.refusal = reply.outcome(copy.message.delivery, kind, WORDS[copy.awaits])
+        if copy.awaits == copy.written and not copy.due:  # nothing else of it has left
+            self._flying.popleft()
+            if copy.outcome is None:
+                self._tell(copy, copy.refusal, events)
+        elif copy.awaits < RCPT:
+            copy.awaits += 1
+        else:
+            copy.awaits = TEXT if self._chunked else DATA
+            self._give_up(copy, events)
+
+    def _give_up(self, copy: Copy, events: list[Event]) -> None:
+        """It is refused, but there are replies to come: those do not concern it any more.
+
+        Should the server ask for the text (354), it gets an empty one.
+        """
+        if not self._chunked:
+            copy.text = b""
+        assert copy.refusal is not None
+        if copy.refusal.kind is not OutcomeKind.unsent:  # such a one may go over another connection: not yet
+            self._tell(copy, copy.refusal, events)
+
+    def _unasked(self, reply: Reply, events: list[Event]) -> None:
+        """A reply to nothing that has left."""
+        copy = self._flying[0] if self._flying else None
+        if reply.code == 421 or self._quit_written:
+            if copy is not None and copy.outcome is None:
+                copy.refusal = reply.outcome(copy.message.delivery, OutcomeKind.unsent, WORDS[copy.awaits])
+            self._farewell = True
+            self._end(events, str(reply), usual=True)
+        elif copy is not None and copy.due and copy.outcome is None:
+            if reply.code >= 400:
+                copy.refusal = reply.outcome(copy.message.delivery, _kind(reply.code), "text")
+            self._end(events, f"answered before the end of the text: {reply}")
+        else:
+            self._end(events, f"a reply that nobody asked for: {reply}")
+
+    def _misfit(self, reply: Reply, events: list[Event]) -> None:
+        self._end(events, f"an answer that does not fit: {reply}")
+
+    def _say_farewell(self, reply: Reply, events: list[Event]) -> None:
+        """421: the server closes (RFC 5321 3.8). Whatever stands behind the command was not executed.
+
+        Where texts have left already, it is waited for: a server that does not close, but answers them, has
+        taken them.
+        """
+        self._closing, self._farewell = str(reply), True
+        if all(copy.outcome or copy.refusal or not copy.handed for copy in self._flying):
+            self._end(events, self._closing, usual=True)
+
+    def _tell(self, copy: Copy, outcome: Outcome, events: list[Event]) -> None:
+        copy.outcome = outcome
+        self.served += 1
+        events.append(copy)
+
+    def _end(self, events: list[Event], reason: str, *, usual: bool = False, kept_back: int = 0) -> None:
+        """The session is over: everything that was not told yet is told now."""
+        self.over = True
+        if self._shake is not None:
+            step = Step.starttls if reason is _INJECTED else self._shake.step
+            events.append(Failed(step.value, reason))
+            return
+        left = self._taken - kept_back
+        for copy in (*self._flying, *self._waiting):
+            if copy.outcome is not None:
+                continue
+            kind = OutcomeKind.unsent
+            if copy.handed and copy.end <= left and not self._farewell:
+                kind = OutcomeKind.uncertain
+            copy.outcome = copy.refusal or Outcome(copy.message.delivery, kind, reply=reason)
+            events.append(copy)
+        self._flying.clear()
+        self._waiting.clear()
+        events.append(Closed(reason, usual))
+
+
+def _kind(code: int) -> OutcomeKind:
+    if code < 400:
+        return OutcomeKind.accepted
+    return OutcomeKind.deferred if code < 500 else OutcomeKind.rejected

@@ -1,0 +1,238 @@
+"""The moves of copies on SQLite: what keeps the cost of one at a few microseconds.
+
+Lists of ids travel as JSON, a claim of neighbours as a range; results are one statement for each row, which
+here is a call and no round trip. A transaction holds the write lock from its beginning, so that what was read
+in it stays true.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from digest.delivery import Result
+from digest.model import DeliveryState, EditionState
+from digest.store.moves import (
+    SETTLED,
+    Claim,
+    Committed,
+    Held,
+    Place,
+    Row,
+    Taken,
+    When,
+)
+from digest.store.piles import pile
+
+State = DeliveryState
+
+_LAST = (1 << 63) - 1
+
+_PLACE = """
+SELECT e.state, e.held, e.paused, l.until FROM edition e
+LEFT JOIN lease l ON l.name = ? AND l.owner = ? AND l.epoch = ? AND l.until > ? WHERE e.id = ?"""
+_RENEW = "UPDATE lease SET until = ? WHERE name = ?"
+
+_THESE = "id IN (SELECT value FROM json_each(?))"
+_MINE = "owner = ? AND epoch = ?"
+_QUEUE = "d.edition = ? AND d.pile = 'queued'"
+# The plus keeps an index from being used: rows are found by their ids, or by the time of their next attempt.
+_DUE = "d.edition = ? AND d.next_attempt <= ? AND +d.pile = 'deferred' ORDER BY d.next_attempt, d.id"
+_CLAIM = "UPDATE delivery SET state = 'claimed', pile = NULL, next_attempt = NULL, owner = ?, epoch = ?"
+_CLAIM_RANGE = f"{_CLAIM} WHERE id BETWEEN ? AND ? AND +edition = ? AND +pile = 'queued'"
+_CLAIM_THESE = f"{_CLAIM} WHERE {_THESE}"
+_SKIP = """
+UPDATE delivery SET state = 'skipped', pile = 'skipped', skip_reason = ?, settled = ?, next_attempt = NULL
+WHERE id = ?"""
+
+_OPEN = f"""
+SELECT id, state FROM delivery
+WHERE {_THESE} AND {_MINE} AND (state = 'offered' OR state = 'claimed' OR state = 'uncertain')"""
+_ACCEPT = """
+UPDATE delivery SET state = 'accepted', attempts = attempts + 1, settled = ?, code = ?, enhanced = ?, reply = ?
+WHERE id = ?"""
+_WRITE = """
+UPDATE delivery SET state = ?, pile = ?, attempts = attempts + ?, next_attempt = ?, settled = ?, code = ?,
+enhanced = ?, reply = ? WHERE id = ?"""
+_OFFER = f"""
+UPDATE delivery SET state = 'offered', offered = ? WHERE {_THESE} AND state = 'claimed' AND {_MINE}
+RETURNING id"""
+_QUEUE_AGAIN = "UPDATE delivery SET state = 'queued', pile = 'queued', next_attempt = NULL"
+_GIVE_BACK = f"{_QUEUE_AGAIN} WHERE {_THESE} AND state = 'claimed' AND {_MINE}"
+_GIVE_BACK_UNKNOWN = f"{_QUEUE_AGAIN} WHERE edition = ? AND state = 'claimed' AND {_MINE} AND NOT {_THESE}"
+_KEEP_MINUTE = """
+INSERT INTO sending_minute (minute, edition, offered) SELECT minute, edition, minute_offered FROM sending
+WHERE edition = ? AND minute < ? AND minute_offered > 0
+ON CONFLICT (minute, edition) DO UPDATE SET offered = excluded.offered"""
+
+
+class SqliteMoves:
+    """See `digest.store.moves.Moves`; `why` is the text that `why_not` makes."""
+
+    def __init__(self, number: int, held: Held, why: str) -> None:
+        self._number, self._held = number, held
+        self._mine = (held.owner, held.epoch)
+        self._minute = -1
+        columns = f"d.id, d.subscription, d.address, d.name, d.variant, d.attempts, d.domain, {why} AS why"
+        rows = f"SELECT {columns} FROM delivery d WHERE "
+        self._select_queue = f"{rows}{_QUEUE} AND d.id > ? AND d.id <= ? ORDER BY d.id LIMIT ?"
+        only = "d.address_key IN (SELECT value FROM json_each(?))"
+        self._select_only = f"{rows}{_QUEUE} AND {only} ORDER BY d.id LIMIT ?"
+        self._select_due = f"{rows}{_DUE} LIMIT ?"
+        self._unwanted = (
+            f"SELECT why, ?, id FROM (SELECT d.id, {why} AS why FROM json_each(?) j"
+            " CROSS JOIN delivery d ON d.id = j.value"
+            " WHERE d.state = 'claimed' AND d.owner = ? AND d.epoch = ?) WHERE why IS NOT NULL"
+        )
+
+    def claim(self, driver: sqlite3.Connection, what: Claim, when: When) -> Taken:
+        place = self._place(driver, when)
+        if place.stopped(EditionState.sending):
+            return Taken(place)
+        found = self._find(driver, what, when)
+        rows: list[Row] = found
+        skipped = [(row[7], when.now, row[0]) for row in found if row[7] is not None]
+        if skipped:
+            driver.executemany(_SKIP, skipped)
+            rows = [row for row in found if row[7] is None]
+        if rows and not what.due and what.only is None:
+            ends = (rows[0][0], rows[-1][0], self._number)
+            driver.execute(_CLAIM_RANGE, (*self._mine, *ends))
+        elif rows:
+            driver.execute(_CLAIM_THESE, (*self._mine, json.dumps([row[0] for row in rows])))
+        origin = "deferred" if what.due else "queued"
+        moved = {origin: -len(found), "claimed": len(rows), "skipped": len(skipped)}
+        left = self._count(driver, moved)
+        return Taken(place, rows, len(found), found[-1][0] if found else 0, left)
+
+    def commit(
+        self,
+        driver: sqlite3.Connection,
+        results: Sequence[Result],
+        offers: Sequence[int],
+        when: When,
+        *,
+        again: bool = False,  # noqa: ARG002 - a transaction of SQLite ends in sight
+    ) -> Committed:
+        place = self._place(driver, when)
+        moved: dict[str, int] = {}
+        if results:
+            self._write(driver, results, when, place, moved)
+        if not offers or place.stopped(EditionState.sending):
+            self._count(driver, moved)
+            return Committed(place)
+        these = json.dumps(offers)
+        skipped = driver.execute(self._unwanted, (when.now, these, *self._mine)).fetchall()
+        if skipped:
+            driver.executemany(_SKIP, skipped)
+        rows = driver.execute(_OFFER, (when.now, these, *self._mine)).fetchall()
+        _move(moved, "claimed", "offered", len(rows))
+        _move(moved, "claimed", "skipped", len(skipped))
+        self._count(driver, moved, offered=len(rows), minute=when.minute)
+        return Committed(
+            place, frozenset([row[0] for row in rows]), frozenset([number for _, _, number in skipped])
+        )
+
+    def give_back(self, driver: sqlite3.Connection, deliveries: Collection[int]) -> int:
+        these = json.dumps(list(deliveries))
+        given = driver.execute(_GIVE_BACK, (these, *self._mine)).rowcount
+        self._count(driver, {"claimed": -given, "queued": given})
+        return given
+
+    def give_back_unknown(self, driver: sqlite3.Connection, known: Collection[int]) -> int:
+        parameters = (self._number, *self._mine, json.dumps(list(known)))
+        given = driver.execute(_GIVE_BACK_UNKNOWN, parameters).rowcount
+        self._count(driver, {"claimed": -given, "queued": given})
+        return given
+
+    def _place(self, driver: sqlite3.Connection, when: When) -> Place:
+        mine = (self._held.name, self._held.owner, self._held.epoch, when.now)
+        row = driver.execute(_PLACE, (*mine, self._number)).fetchone()
+        state, held, paused, until = row
+        if until is not None and until != when.until:  # whole seconds: most transactions need not write it
+            driver.execute(_RENEW, (when.until, self._held.name))
+        return Place(until is not None, state, held, paused)
+
+    def _find(self, driver: sqlite3.Connection, what: Claim, when: When) -> list[Any]:
+        if what.due:
+            return driver.execute(self._select_due, (self._number, when.now, what.limit)).fetchall()
+        if what.only is not None:
+            only = json.dumps(list(what.only))
+            return driver.execute(self._select_only, (self._number, only, what.limit)).fetchall()
+        to = _LAST if what.to is None else what.to
+        return driver.execute(self._select_queue, (self._number, what.after, to, what.limit)).fetchall()
+
+    def _write(
+        self,
+        driver: sqlite3.Connection,
+        results: Sequence[Result],
+        when: When,
+        place: Place,
+        moved: dict[str, int],
+    ) -> None:
+        these = json.dumps([result.outcome.delivery for result in results])
+        was = dict(driver.execute(_OPEN, (these, *self._mine)).fetchall())
+        now, accepted, others, waiting = when.now, [], [], False
+        for result in results:
+            outcome, state = result.outcome, result.state
+            before = was.pop(outcome.delivery, None)
+            if before is None:
+                continue  # of another owner, or settled by a person
+            if state is State.accepted and before == "offered":
+                accepted.append((now, outcome.code, outcome.enhanced, outcome.reply, outcome.delivery))
+                continue
+            tried = 0 if state is State.queued else 1
+            again = result.next_attempt if state is State.deferred else None
+            if state is State.queued or state is State.deferred:
+                if place.state == EditionState.cancelled:
+                    state, again = State.cancelled, None
+                else:
+                    waiting = True
+            name = state.value
+            settled = now if state in SETTLED or state is State.cancelled else None
+            # An attempt that ended in doubt was counted then.
+            tried -= before == "uncertain"
+            others.append(
+                (
+                    name, pile(name), tried, None if again is None else int(again.timestamp()), settled,
+                    outcome.code, outcome.enhanced, outcome.reply, outcome.delivery,
+                )
+            )  # fmt: skip
+            _move(moved, before, name, 1)
+        if accepted:
+            driver.executemany(_ACCEPT, accepted)
+            _move(moved, "offered", "accepted", len(accepted))
+        if others:
+            driver.executemany(_WRITE, others)
+        if waiting and place.state == EditionState.finished:
+            # Whoever took over from a process that was suspended called its copies uncertain, and finished.
+            driver.execute(
+                "UPDATE edition SET state = 'sending', finished = NULL WHERE id = ?", (self._number,)
+            )
+
+    def _count(
+        self, driver: sqlite3.Connection, moved: Mapping[str, int], *, offered: int = 0, minute: int = 0
+    ) -> int:
+        """Notes what was moved; how many rows are queued after that."""
+        changes = [(state, by) for state, by in moved.items() if by]
+        sets = [f"{state} = {state} + ?" for state, _ in changes]
+        values = [by for _, by in changes]
+        if offered:
+            if minute != self._minute:
+                driver.execute(_KEEP_MINUTE, (self._number, minute))
+                self._minute = minute
+            sets += ["minute_offered = ? + CASE WHEN minute = ? THEN minute_offered ELSE 0 END", "minute = ?"]
+            values += [offered, minute, minute]
+        if sets:
+            statement = f"UPDATE sending SET {', '.join(sets)} WHERE edition = ? RETURNING queued"
+        else:
+            statement = "SELECT queued FROM sending WHERE edition = ?"
+        row = driver.execute(statement, (*values, self._number)).fetchone()
+        return int(row[0]) if row else 0
+
+
+def _move(moved: dict[str, int], before: str, after: str, rows: int) -> None:
+    moved[before] = moved.get(before, 0) - rows
+    moved[after] = moved.get(after, 0) + rows

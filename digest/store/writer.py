@@ -1,0 +1,144 @@
+"""A connection for whoever writes thousands of short transactions: the driver's own, kept for as long.
+
+A pool hands out and takes back, makes sure of the server and sets things right again; for a transaction of a
+millisecond that would be most of it. Errors are explained as everywhere (`digest.store.failures`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import sqlalchemy as sa
+
+from digest.errors import StoreError
+from digest.store.failures import explain_cause
+
+if TYPE_CHECKING:
+    import psycopg
+
+T = TypeVar("T")
+_PAUSE = 0.1
+_AGAIN = {"40P01", "40001"}  # deadlock, serialization failure: PostgreSQL has undone the transaction
+_BACKEND = """
+SELECT pid, extract(epoch FROM backend_start)::float8 FROM pg_stat_activity WHERE pid = pg_backend_pid()"""
+_END_BACKEND = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE pid = %s AND extract(epoch FROM backend_start)::float8 = %s"""
+
+
+class Writer(Protocol):
+    """Used by one thread at a time."""
+
+    def run(self, action: Callable[[Any, bool], T], *, single: bool = False) -> T:
+        """`action(driver, again)` in one transaction: committed when it returns, undone by any exception.
+
+        `single` promises that it is one statement. `again` is true when it was begun before and nobody knows
+        how that ended: its connection was lost. Then the server has ended the first one for certain, with or
+        without a commit. Raises `StoreError`.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class SqliteWriter:
+    """Holds the write lock from the beginning of each transaction, as `Database.write` does."""
+
+    def __init__(self, connect: Callable[[], sa.Connection], name: str) -> None:
+        self._connect, self._name = connect, name
+        self._connection: sa.Connection | None = None
+
+    def run(self, action: Callable[[Any, bool], T], *, single: bool = False) -> T:  # noqa: ARG002
+        try:
+            driver = self._open()
+            driver.execute("BEGIN IMMEDIATE")
+            try:
+                done = action(driver, False)
+                driver.execute("COMMIT")
+            except BaseException:
+                if driver.in_transaction:  # a full disk has ended it already
+                    driver.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise explain_cause(error, self._name) or error from error
+        return done
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._connect()
+            reads = self._connection.info.pop("query_only", True)
+            if reads:
+                self._driver().execute("PRAGMA query_only=0")
+        return self._driver()
+
+    def _driver(self) -> sqlite3.Connection:
+        assert self._connection is not None
+        driver = self._connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        return driver
+
+
+class PostgresWriter:
+    """Survives the loss of its connection for up to `patience` seconds."""
+
+    def __init__(self, connect: Callable[[], sa.Connection], name: str, patience: float) -> None:
+        self._connect, self._name, self._patience = connect, name, patience
+        self._connection: sa.Connection | None = None
+        self._driver: psycopg.Connection[Any] | None = None
+        self._backend: tuple[int, float] | None = None
+
+    def run(self, action: Callable[[Any, bool], T], *, single: bool = False) -> T:
+        import psycopg  # noqa: PLC0415 - where SQLite is used, it is not worth its time to import
+
+        until, again, pause = time.monotonic() + self._patience, False, _PAUSE
+        while True:
+            begun = False
+            try:
+                driver = self._open()
+                begun = True
+                if single:
+                    return action(driver, again)
+                with driver.transaction():
+                    return action(driver, again)
+            except (psycopg.Error, StoreError) as error:
+                lost = self._driver is None or self._driver.closed
+                undone = isinstance(error, psycopg.Error) and error.sqlstate in _AGAIN
+                if not (lost or undone) or time.monotonic() > until:
+                    raise self._explained(error) from error
+                if lost:
+                    again = again or begun
+                    self._drop()
+            time.sleep(pause)
+            pause *= 2
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = self._driver = None
+
+    def _open(self) -> psycopg.Connection[Any]:
+        """The connection; a new one first ends what is left of the one before."""
+        if self._driver is None:
+            self._connection = self._connect()
+            driver: psycopg.Connection[Any] = self._connection.connection.driver_connection  # type: ignore[assignment]
+            if self._backend is not None:
+                driver.execute(_END_BACKEND, self._backend)
+            self._backend = driver.execute(_BACKEND).fetchone()
+            self._driver = driver
+        return self._driver
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.invalidate()
+        self.close()
+
+    def _explained(self, error: psycopg.Error | StoreError) -> Exception:
+        return error if isinstance(error, StoreError) else explain_cause(error, self._name) or error

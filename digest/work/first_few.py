@@ -1,0 +1,30 @@
+"""The ledger as seen by a canary: only a few mailboxes are in it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from digest.delivery import Offered, Page, Result
+from digest.store.leased import LeasedEdition
+
+
+class FirstFew:
+    """Claims the copies of these mailboxes (by address key) and nobody else's. See `digest.delivery.Ledger`."""
+
+    def __init__(self, leased: LeasedEdition, keys: Collection[str]) -> None:
+        self._leased, self._keys = leased, keys
+
+    def claim(self, limit: int) -> Page:
+        return self._leased.claim(limit, only=self._keys)
+
+    def commit(self, results: Sequence[Result], offers: Sequence[int]) -> Offered:
+        return self._leased.commit(results, offers)
+
+    def give_back(self) -> int:
+        return self._leased.give_back()
+
+    def renew(self) -> None:
+        self._leased.renew()
+
+    def note(self, rate: float, seconds_left: float | None) -> None:
+        self._leased.note(rate, seconds_left)

@@ -1,0 +1,76 @@
+"""How fast mail may leave: the limits of [sending], held by all editions that leave at once, and over restarts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from digest.config import Sending
+from digest.delivery import Throttle, growth_limit
+from digest.model import DeliveryState, Edition, EditionState, Rate
+from digest.ports import Clock
+from digest.store.editions import Editions
+from digest.store.ledger import SqlLedger
+
+ALWAYS = 1000
+"""So many copies an hour leave whatever the cap on growth says: nobody's reputation hangs on fewer."""
+_DAY = dt.timedelta(days=1)
+
+
+class Pace:
+    """One for a process: runs that overlap share their throttle.
+
+    One that begins alone gets a new one, told what has left within the last day by the store's count: also by
+    other processes.
+    """
+
+    def __init__(self, sending: Sending, ledger: SqlLedger, editions: Editions, clock: Clock) -> None:
+        self._sending, self._ledger, self._editions, self._clock = sending, ledger, editions, clock
+        self._lock = threading.Lock()
+        self._running = 0
+        self._throttle = Throttle()
+
+    @contextmanager
+    def running(self, edition: Edition, growth: float) -> Iterator[Throttle]:
+        """The limits for a run of this edition; `growth` is the newsletter's cap against its last edition."""
+        with self._lock:
+            if not self._running:
+                self._throttle = self._fresh()
+            self._running += 1
+        try:
+            cap = self.cap(edition, growth)
+            yield self._throttle if cap is None else self._throttle.narrowed(cap)
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def cap(self, edition: Edition, growth: float) -> Rate | None:
+        """How many copies of this edition may leave in an hour; None: any number."""
+        last = self.last(edition) if growth else None
+        if last is None:
+            return None  # nothing to compare with: a first edition is judged by the relay's own limits
+        return growth_limit(self._ledger.counts(last.id)[DeliveryState.accepted], growth, ALWAYS)
+
+    def last(self, edition: Edition) -> Edition | None:
+        """The newsletter's newest edition before this one that was sent."""
+        for each in self._editions.list_(edition.newsletter, limit=20, content=False):
+            if each.state is EditionState.finished and each.id != edition.id and each.started is not None:
+                return each
+        return None
+
+    def used(self) -> list[tuple[float, int]]:
+        """What left within the last day: (seconds ago, how many), by the minute."""
+        now = self._clock.now()
+        return [
+            ((now - minute).total_seconds() - 60, count)
+            for minute, count in self._ledger.minutes_since(now - _DAY)
+        ]
+
+    def _fresh(self) -> Throttle:
+        throttle = Throttle(self._sending.rates, self._sending.domain_rates)
+        if any(rate.seconds > 1 for rate in self._sending.rates):
+            throttle.seed(time.monotonic(), self.used())
+        return throttle
