@@ -49,6 +49,12 @@ coverage: .venv/.dev  ## branch coverage of the core, at least 95 %
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --include='$(CORE)' --fail-under=95 --skip-covered --show-missing
 
+# What takes too long for each change: 200 kills, cuts and properties with many more examples, ten minutes of fuzz.
+soak: .venv/.dev  ## what only shows after many tries; half an hour or more
+	DIGEST_TEST_KILLS=200 $(BIN)/python -m pytest -q tests/e2e/test_crash.py
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -q -n auto tests/unit tests/contract
+	$(BIN)/python -m tests.fuzz_smtp --seconds 600
+
 docs: .venv/.dev  ## write the reference from the code
 	$(BIN)/python -m docs.reference
 
@@ -67,4 +73,4 @@ lock:  ## pin every dependency with its hashes (needs uv)
 clean:  ## remove what was made here
 	rm -rf .venv demo dist build .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help install demo test check docs pictures bench lock clean coverage
+.PHONY: help install demo test check soak docs pictures bench lock clean coverage

@@ -46,6 +46,9 @@ alias_database =
 default_transport = error:this relay keeps everything
 relay_transport = error:this relay keeps everything
 smtpd_relay_restrictions = reject_unauth_destination
+smtpd_recipient_restrictions = check_recipient_access
+    regexp:{{ {{ /^unknown/ 550 5.1.1 no such user }} {{ /^later/ 450 4.2.1 come back later }} }}
+message_size_limit = 1000000
 smtpd_peername_lookup = no
 smtp_dns_support_level = disabled
 smtpd_tls_security_level = none

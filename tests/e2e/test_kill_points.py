@@ -104,6 +104,7 @@ def kill_everywhere(
                 "DIGEST_CONFIG": str(place / "config.toml"),
                 "DIGEST_SMTP__PORT": str(server.port),
                 "DIGEST_SMTP__CONNECTIONS": str(CONNECTIONS),
+                "DIGEST_SMTP__DEPTH": "1",
             }
             code = press.run(these, at)
             if code == 0:
