@@ -1,4 +1,4 @@
-"""How an edition leaves where something holds it back: a canary, the relay's limits, a relay that restarts."""
+"""How an edition leaves where something holds it back: a canary, limits, a relay that restarts."""
 
 from __future__ import annotations
 
