@@ -42,7 +42,7 @@ def signing_keys(desk: Desk, edition: Edition) -> tuple[SigningKey, ...]:
     """Those of the domain in From that are active now; none where the relay has to sign.
 
     Raises `ConfigError` for one that is missing. They are not frozen with the edition: a signature is no
-    content, and a key that was given up in a hurry must not sign again only because an edition was built before.
+    content, and a key that leaked must not sign again only because an edition was built before.
     """
     if edition.sender is None:
         return ()
