@@ -19,7 +19,7 @@ def test_nothing_leaves_once_the_lease_is_gone(mode: dict[str, object], writes: 
     """After so many writes; what it then says of each copy is what the server knows of it."""
 
     async def run() -> Heard:
-        transport = make(server, connections=2, depth=4, **mode)
+        transport = make(server, connections=2, depth=4, **mode)  # type: ignore[arg-type]
         heard = Heard()
         await transport.open()
         heard.writes = writes

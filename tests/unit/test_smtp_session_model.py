@@ -17,7 +17,13 @@ from tests.model_smtp import CLOSE, LOST, SILENT, USUAL, ModelServer
 
 Kind = OutcomeKind
 
-REFUSALS = [b"450 4.2.0 later", b"550 5.1.1 no", b"550-5.7.1 no\r\n550 5.7.1 never", b"452 full", b"503 5.5.1 no"]
+REFUSALS = [
+    b"450 4.2.0 later",
+    b"550 5.1.1 no",
+    b"550-5.7.1 no\r\n550 5.7.1 never",
+    b"452 full",
+    b"503 5.5.1 no",
+]
 ENDS = [CLOSE, LOST, b"421 4.3.2 closing"]
 ODD = [b"hello", b"250-a\r\n550 b", b"199 hm", b"221 bye", b"354 more", SILENT]
 ANSWERS = st.one_of(*map(st.sampled_from, (REFUSALS, REFUSALS, ENDS, ODD)))
