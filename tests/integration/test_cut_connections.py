@@ -56,7 +56,9 @@ class Bench:
     async def run(self, sessions: Iterable[Session], patience: float = 60.0) -> Counter[Kind]:
         """All of them, many at a time; how often a message of theirs ended how."""
         gate = asyncio.Semaphore(AT_ONCE)
-        listener = await asyncio.get_running_loop().create_server(self.sink.protocol, "127.0.0.1", 0, backlog=1000)
+        listener = await asyncio.get_running_loop().create_server(
+            self.sink.protocol, "127.0.0.1", 0, backlog=1000
+        )
         self.port = listener.sockets[0].getsockname()[1]
 
         async def one(session: Session) -> tuple[Session, CuttingProxy, dict[int, list[Outcome]]]:
