@@ -1,10 +1,10 @@
-"""A proxy that cuts the first connection through it after so many bytes, and lets the next ones pass.
+"""A proxy that cuts the first connections through it after so many bytes, and lets the next ones pass.
 
-    cut = Cut("client", 117, "reset")
-    port = await CuttingProxy(server_port, cut).listen()
+    proxy = CuttingProxy(server_port, Cut("client", 117, "reset"), Cut("server", 20, "close"))
+    port = await proxy.listen()
 
-It passes exactly that many bytes of one side on, then ends both connections: in order ("close"), by a reset
-("reset"), or not at all ("stall": nothing more passes, and nobody is told).
+Of each it passes exactly that many bytes of one side on, then ends both ends of it: in order ("close"), by a
+reset ("reset"), or not at all ("stall": nothing more passes, and nobody is told).
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ class Cut:
 class CuttingProxy:
     """In front of one server, on a port of its own. `passed` is what the first connection let through."""
 
-    def __init__(self, server: int, cut: Cut | None = None) -> None:
-        self.server, self.cut = server, cut
+    def __init__(self, server: int, *cuts: Cut) -> None:
+        self.server = server
+        self._cuts = list(cuts)
         self.passed: dict[Side, bytearray] = {"client": bytearray(), "server": bytearray()}
-        self.connections = 0
+        self._connections = 0
         self._ends: set[_End] = set()
         self._listener: asyncio.Server | None = None
 
@@ -41,6 +42,11 @@ class CuttingProxy:
         self._listener = await loop.create_server(lambda: _End(self, "client"), "127.0.0.1", 0)
         port: int = self._listener.sockets[0].getsockname()[1]
         return port
+
+    def next_cut(self) -> tuple[Cut | None, bool]:
+        """For a new connection; and whether it is the first one."""
+        self._connections += 1
+        return self._cuts.pop(0) if self._cuts else None, self._connections == 1
 
     def close(self) -> None:
         assert self._listener is not None
@@ -56,7 +62,9 @@ class _End(asyncio.Protocol):
         self._proxy, self._side, self._peer = proxy, side, peer
         self._transport: asyncio.Transport | None = None
         self._waiting = bytearray()
+        self._cut: Cut | None = peer._cut if peer is not None else None
         self._first = peer._first if peer is not None else False
+        self._passed = 0
         self._dialling: asyncio.Task[object] | None = None
         self._deaf = False
 
@@ -64,8 +72,7 @@ class _End(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._proxy._ends.add(self)
         if self._side == "client":
-            self._proxy.connections += 1
-            self._first = self._proxy.connections == 1
+            self._cut, self._first = self._proxy.next_cut()
             self._peer = _End(self._proxy, "server", self)
             loop = asyncio.get_running_loop()
             self._dialling = loop.create_task(
@@ -73,28 +80,29 @@ class _End(asyncio.Protocol):
             )
         if self._waiting:
             self._transport.write(self._waiting)
-        self._cut_if_due(self._side)
+        if self._peer is not None and self._side == "server":
+            self._peer._cut_if_due()
+        self._cut_if_due()
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        cut, passed = self._proxy.cut, self._proxy.passed[self._side]
-        if self._first and cut is not None and cut.side == self._side:
-            data = data[: cut.after - len(passed)]
+        if self._cut is not None and self._cut.side == self._side:
+            data = data[: self._cut.after - self._passed]
+        self._passed += len(data)
         if self._first:
-            passed += data
+            self._proxy.passed[self._side] += data
         if data and self._peer is not None:
             self._peer.write(data)
-        self._cut_if_due(self._side)
+        self._cut_if_due()
 
-    def _cut_if_due(self, side: Side) -> None:
-        cut = self._proxy.cut
-        if not self._first or cut is None or cut.side != side or self._peer is None:
+    def _cut_if_due(self) -> None:
+        cut, peer = self._cut, self._peer
+        if cut is None or cut.side != self._side or peer is None or self._passed < cut.after:
             return
-        if len(self._proxy.passed[side]) < cut.after or (side == "client" and self._peer._transport is None):
-            return
-        for end in (self, self._peer):
-            end.finish(cut.end)
+        if peer._transport is not None:  # else when it is connected
+            for end in (self, peer):
+                end.finish(cut.end)
 
     def write(self, data: bytes) -> None:
         if self._transport is None:

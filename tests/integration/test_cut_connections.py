@@ -7,22 +7,27 @@ again because it was "unsent" is never there twice.
 from __future__ import annotations
 
 import asyncio
+import random
 import re
+import ssl
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import pytest
 
-import digest.smtp
 from digest.config import Smtp
 from digest.model import Message, Outcome, OutcomeKind
+from digest.smtp import SmtpTransport
 from digest.work import loop
-from tests.cutting import Cut, CuttingProxy
+from tests.cutting import Cut, CuttingProxy, Side
 from tests.fast_sink import MODES, Copy, SinkServer, Ways
 from tests.handing_over import until_known
 
 Kind = OutcomeKind
+PEM = Path(__file__).resolve().parents[1] / "data" / "localhost.pem"
 AT_ONCE = 32
 TEXT = b"Subject: x\r\n\r\none\r\n.two\r\n"
 STALL = 0.3
@@ -31,15 +36,16 @@ STALL = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Three messages through a cut; the one in the middle is refused and must not disturb the others."""
+    """Three messages through cuts; the one in the middle is refused and must not disturb the others."""
 
     number: int
-    cut: Cut | None
+    cuts: tuple[Cut, ...] = ()
+    text: bytes = TEXT
 
     @property
     def messages(self) -> list[Message]:
         return [
-            Message(n, "b@s.test", f"{who}-{self.number:05}@r.test", TEXT)
+            Message(n, "b@s.test", f"{who}-{self.number:05}@r.test", self.text)
             for n, who in enumerate(("first", "unknown", "third"), 1)
         ]
 
@@ -47,8 +53,12 @@ class Session:
 class Bench:
     """A server that takes mail, and sessions that are cut on their way to it."""
 
-    def __init__(self, mode: str) -> None:
-        self.mode = mode
+    def __init__(self, mode: str, **smtp: object) -> None:
+        self.mode, self.smtp = mode, smtp
+        self.tls = None
+        if "tls" in smtp:
+            self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self.tls.load_cert_chain(PEM)
         self.copies: list[Copy] = []
         self.sink = SinkServer(Ways(MODES[mode]), self.copies.extend)
         self.port = 0
@@ -57,7 +67,7 @@ class Bench:
         """All of them, many at a time; how often a message of theirs ended how."""
         gate = asyncio.Semaphore(AT_ONCE)
         listener = await asyncio.get_running_loop().create_server(
-            self.sink.protocol, "127.0.0.1", 0, backlog=1000
+            self.sink.protocol, "127.0.0.1", 0, backlog=1000, ssl=self.tls
         )
         self.port = listener.sockets[0].getsockname()[1]
 
@@ -70,7 +80,7 @@ class Bench:
             await asyncio.sleep(0.01)
         listener.close()
         received = Counter(copy.rcpt_to for copy in self.copies)
-        assert {copy.content for copy in self.copies} == {TEXT}
+        assert {copy.content for copy in self.copies} == {session.text for session, _, _ in done}
         ends: Counter[Kind] = Counter()
         for session, proxy, history in done:
             self._check(session, proxy, history, received)
@@ -80,9 +90,10 @@ class Bench:
     async def _through(
         self, session: Session, patience: float
     ) -> tuple[CuttingProxy, dict[int, list[Outcome]]]:
-        proxy = CuttingProxy(self.port, session.cut)
-        smtp = Smtp(host="127.0.0.1", port=await proxy.listen(), connections=1, timeout=patience)
-        transport = digest.smtp.SmtpTransport(smtp)
+        proxy = CuttingProxy(self.port, *session.cuts)
+        port = await proxy.listen()
+        smtp = {"host": "127.0.0.1", "port": port, "connections": 1, "timeout": patience, **self.smtp}
+        transport = SmtpTransport(Smtp.model_validate(smtp))
         try:
             history = await until_known(transport, session.messages)
             await transport.close()
@@ -110,7 +121,7 @@ class Bench:
             else:
                 assert last in (Kind.accepted, Kind.uncertain), told
                 assert times == 1 if last is Kind.accepted else times <= 1, told
-        if session.cut is not None and session.cut.end == "close":
+        if self.tls is None and [cut.end for cut in session.cuts] == ["close"]:
             self._check_doubt(session, proxy, history)
 
     def _check_doubt(self, session: Session, proxy: CuttingProxy, history: dict[int, list[Outcome]]) -> None:
@@ -127,11 +138,16 @@ class Bench:
             assert kinds[Kind.uncertain] <= begun - answered, f"{self.mode}, {session}: {history}"
 
 
-def length(mode: str, side: str) -> int:
+def sessions_of(cuts: Iterable[Cut], text: bytes = TEXT) -> list[Session]:
+    """One for each cut."""
+    return [Session(number, (cut,), text) for number, cut in enumerate(cuts)]
+
+
+def length(mode: str, side: Side) -> int:
     """Bytes that this side says in a whole session."""
 
     async def uncut() -> int:
-        bench, session = Bench(mode), Session(0, None)
+        bench, session = Bench(mode), Session(0)
         running = asyncio.get_running_loop()
         listener = await running.create_server(bench.sink.protocol, "127.0.0.1", 0)
         bench.port = listener.sockets[0].getsockname()[1]
@@ -140,26 +156,24 @@ def length(mode: str, side: str) -> int:
         assert [outcomes[0].kind for outcomes in history.values()] == [
             Kind.accepted, Kind.rejected, Kind.accepted,
         ]  # fmt: skip
-        return len(proxy.passed["client" if side == "client" else "server"])
+        return len(proxy.passed[side])
 
     return loop.run(uncut())
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
 @pytest.mark.parametrize("mode", MODES)
-def test_cut_at_every_byte(mode: str, side: str) -> None:
-    whole = length(mode, side)
-    cuts = [Cut("client" if side == "client" else "server", at, "close") for at in range(whole)]
-    ends = loop.run(Bench(mode).run(map(Session, range(len(cuts)), cuts)))
+def test_cut_at_every_byte(mode: str, side: Side) -> None:
+    cuts = [Cut(side, at, "close") for at in range(length(mode, side))]
+    ends = loop.run(Bench(mode).run(sessions_of(cuts)))
     assert min(ends[Kind.accepted], ends[Kind.uncertain], ends[Kind.unsent]) > 0
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
 @pytest.mark.parametrize("mode", MODES)
-def test_reset_at_every_byte(mode: str, side: str) -> None:
-    whole = length(mode, side)
-    cuts = [Cut("client" if side == "client" else "server", at, "reset") for at in range(whole)]
-    ends = loop.run(Bench(mode).run(map(Session, range(len(cuts)), cuts)))
+def test_reset_at_every_byte(mode: str, side: Side) -> None:
+    cuts = [Cut(side, at, "reset") for at in range(length(mode, side))]
+    ends = loop.run(Bench(mode).run(sessions_of(cuts)))
     assert ends[Kind.uncertain] > 0
 
 
@@ -167,6 +181,43 @@ def test_reset_at_every_byte(mode: str, side: str) -> None:
 def test_silence_after_any_byte_ends_by_itself(mode: str) -> None:
     cuts = [Cut("server", at, "stall") for at in range(0, length(mode, "server"), 5)]
     cuts += [Cut("client", at, "stall") for at in range(0, length(mode, "client"), 7)]
-    ends = loop.run(Bench(mode).run(map(Session, range(len(cuts)), cuts), patience=STALL))
+    ends = loop.run(Bench(mode).run(sessions_of(cuts), patience=STALL))
     assert ends[Kind.uncertain] > 0
     assert ends[Kind.unsent] > 0
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+@pytest.mark.parametrize("mode", MODES)
+def test_cut_in_the_middle_of_long_texts(mode: str, end: Literal["close", "reset"]) -> None:
+    """The kernels hold more than was cut: what has left this machine whole may have arrived."""
+    text = TEXT + b"0123456789abcdef\r\n" * 30_000
+    cuts = [Cut("client", at, end) for at in range(100, 2 * len(text), 40_007)]
+    ends = loop.run(Bench(mode).run(sessions_of(cuts, text)))
+    assert ends[Kind.accepted] > 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_one_connection_after_the_other_is_cut(mode: str) -> None:
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    sides: tuple[Side, Side] = ("client", "server")
+    sizes = {side: length(mode, side) for side in sides}
+    ends: tuple[Literal["close"], Literal["reset"]] = ("close", "reset")
+
+    def cut() -> Cut:
+        side = chance.choice(sides)
+        return Cut(side, chance.randrange(sizes[side]), chance.choice(ends))
+
+    sessions = [Session(number, tuple(cut() for _ in range(4))) for number in range(200)]
+    loop.run(Bench(mode).run(sessions))
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+@pytest.mark.parametrize("mode", MODES)
+def test_tls_that_is_cut_anywhere(mode: str, end: Literal["close", "reset"]) -> None:
+    """An end of the connection that TLS did not announce is no end of a reply."""
+    cuts = [Cut("client", at, end) for at in range(0, 3000, 41)]
+    cuts += [Cut("server", at, end) for at in range(0, 3000, 29)]
+    ends = loop.run(Bench(mode, tls="implicit", ca_file=str(PEM)).run(sessions_of(cuts)))
+    assert min(ends[Kind.accepted], ends[Kind.unsent]) > 0
