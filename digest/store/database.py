@@ -95,8 +95,8 @@ class Database:
     def write(self, *, snapshot: bool = False) -> Iterator[sa.Connection]:
         """A connection in one transaction: committed at the end of the block, undone by any exception.
 
-        With `snapshot` it sees one moment (on SQLite it always does). Raises `StoreBusy` when PostgreSQL could
-        not do it beside what others did: it may be tried again.
+        With `snapshot` it sees one moment, as it always does on SQLite. Raises `StoreBusy` when PostgreSQL
+        could not do it beside what others did: it may be tried again.
         """
         engine = self._engine
         if snapshot and self.file is None:
@@ -105,7 +105,7 @@ class Database:
             yield connection
 
     def writer(self) -> Writer:
-        """A connection of its own for many short transactions. Opens nothing until it is used; to be closed."""
+        """A connection of its own, for many short transactions. Opens nothing until it is used."""
         writer: Writer
         if self.file is not None:
             writer = SqliteWriter(self._own_connection, self.name, self._patience)

@@ -154,8 +154,8 @@ WITH given AS (
 """
 _KEEP_MINUTE = """
 INSERT INTO sending_minute (minute, edition, offered) SELECT minute, edition, minute_offered FROM sending
-WHERE edition = %(edition)s AND minute < %(minute)s AND minute_offered > 0
-ON CONFLICT (minute, edition) DO UPDATE SET offered = excluded.offered"""
+WHERE edition = %(edition)s AND minute <> %(minute)s AND minute_offered > 0
+ON CONFLICT (minute, edition) DO UPDATE SET offered = greatest(sending_minute.offered, excluded.offered)"""
 
 
 class PostgresMoves:

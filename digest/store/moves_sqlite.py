@@ -67,8 +67,8 @@ _GIVE_BACK = f"{_QUEUE_AGAIN} WHERE {_THESE} AND state = 'claimed' AND {_MINE}"
 _GIVE_BACK_UNKNOWN = f"{_QUEUE_AGAIN} WHERE edition = ? AND state = 'claimed' AND {_MINE} AND NOT {_THESE}"
 _KEEP_MINUTE = """
 INSERT INTO sending_minute (minute, edition, offered) SELECT minute, edition, minute_offered FROM sending
-WHERE edition = ? AND minute < ? AND minute_offered > 0
-ON CONFLICT (minute, edition) DO UPDATE SET offered = excluded.offered"""
+WHERE edition = ? AND minute <> ? AND minute_offered > 0
+ON CONFLICT (minute, edition) DO UPDATE SET offered = max(sending_minute.offered, excluded.offered)"""
 
 
 class SqliteMoves:
