@@ -17,7 +17,13 @@ from tests.model_smtp import CLOSE, LOST, SILENT, USUAL, ModelServer
 
 Kind = OutcomeKind
 
-REFUSALS = [b"450 4.2.0 later", b"550 5.1.1 no", b"550-5.7.1 no\r\n550 5.7.1 never", b"452 full", b"503 5.5.1 no"]
+REFUSALS = [
+    b"450 4.2.0 later",
+    b"550 5.1.1 no",
+    b"550-5.7.1 no\r\n550 5.7.1 never",
+    b"452 full",
+    b"503 5.5.1 no",
+]
 ENDS = [CLOSE, LOST, b"421 4.3.2 closing"]
 ODD = [b"hello", b"250-a\r\n550 b", b"199 hm", b"221 bye", b"354 more", SILENT]
 ANSWERS = st.one_of(*map(st.sampled_from, (REFUSALS, REFUSALS, ENDS, ODD)))
@@ -31,7 +37,7 @@ RARELY = st.integers(0, 5).map(lambda n: n == 0)
 
 
 class Conversation(RuleBasedStateMachine):
-    """The client's bytes go into `wire`, from there to the server; the server's go from `said` to the client."""
+    """The client's bytes go over `wire` to the server, the server's from `said` to the client."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,7 +121,7 @@ class Conversation(RuleBasedStateMachine):
         moved = True
         while moved:
             self.write(most=3)
-            moved = bool(self.wire) and not self.server.closed
+            moved = bool(self.wire) and not self.server.closed and not self.server.stalled
             self.arrive(count=100_000)
             moved = moved or bool(self.server.said)
             self._hear(self._spoken(100_000))
