@@ -129,6 +129,8 @@ class Conversation(RuleBasedStateMachine):
     @rule(verb=VERBS, usual=st.integers(0, 2), answer=ANSWERS)
     def plan(self, *, verb: str, usual: int, answer: bytes) -> None:
         """How the server answers such a command after the next `usual` ones."""
+        if verb == "RSET" and answer not in (*ENDS, SILENT):
+            return  # it is always obeyed (RFC 5321 4.1.1.5)
         self.planned = True
         self.server.plans.setdefault(verb, deque()).extend([USUAL[verb]] * usual + [answer])
 
