@@ -131,7 +131,7 @@ class SmtpTransport:
             pass
         finally:
             self.break_off()
-            self._changed = None
+            self._changed, self._at = None, 0
 
     # The pool
 
@@ -184,7 +184,14 @@ class SmtpTransport:
     # What connections ask and tell
 
     def next_copy(self) -> Copy | None:
-        return self._queue.popleft() if self._queue else None
+        while self._queue:
+            job = self._queue.popleft()
+            only = job.message.server
+            if not only or only == self._relay.server:
+                return job
+            reply = f"only {only} may be given this copy, which cannot be used now"
+            self._tell(job, Outcome(job.message.delivery, OutcomeKind.unsent, reply=reply))
+        return None
 
     def allowed(self) -> bool:
         if self._results is None or self._results.allowed():
@@ -275,9 +282,8 @@ class SmtpTransport:
 
     def _unusable(self, error: TransportError) -> None:
         """Tells whoever waits; after that everything may be tried anew."""
-        for first in self._errors:
-            error = first  # the first server's trouble is the one to mend
-            break
+        if self._errors:
+            error = _both(self._errors[0], error)
         self._errors.clear()
         self._at = 0
         for waiter in self._waiters:
@@ -292,6 +298,14 @@ class SmtpTransport:
                 job,
                 Outcome(job.message.delivery, OutcomeKind.unsent, reply=f"{error.phase}: {error.problem}"),
             )
+
+
+def _both(first: TransportError, second: TransportError) -> TransportError:
+    """The first server's trouble is the one to mend; it is for good when both are."""
+    problem = f"{first.problem}; nor can {second.server}, {second.phase}: {second.problem}"
+    error = TransportError(first.server, first.phase, problem, code=first.code, hint=first.hint)
+    error.for_good = first.for_good and second.for_good
+    return error
 
 
 def _distinct(all_results: Iterable[Results]) -> list[Results]:

@@ -106,6 +106,11 @@ class Session:
         return self._shake is None and not self.over
 
     @property
+    def shown(self) -> str:
+        """What `take` gives next as people may see it, before the session is ready; "" later."""
+        return self._shake.shown if self._shake is not None and self._shake.line else ""
+
+    @property
     def room(self) -> int:
         """How many more copies it would like to have."""
         if self._shake is not None or self.over or self._quitting or self._closing:
@@ -279,10 +284,12 @@ class Session:
                 self._shake_hands(self._shake, reply, events)
             if self.over:
                 return events
-        if self._reader.rubbish:
-            self._end(events, self._reader.rubbish)
-        elif self._shake is not None and self._reader.begun and type(events[-1:] and events[-1]) is StartTls:
+        injected = self._reader.begun or self._reader.rubbish
+        if injected and events and isinstance(events[-1], StartTls):
+            events.clear()
             self._end(events, _INJECTED)
+        elif self._reader.rubbish:
+            self._end(events, self._reader.rubbish)
         return events
 
     def lost(self, reason: str, *, kept_back: int = 0) -> list[Event]:
@@ -294,7 +301,7 @@ class Session:
         return events
 
     def _shake_hands(self, shake: Handshake, reply: Reply, events: list[Event]) -> None:
-        if shake.step is Step.driver and events and type(events[-1]) is StartTls:
+        if events and isinstance(events[-1], StartTls):
             events.clear()
             self._end(events, _INJECTED)
             return
