@@ -248,21 +248,6 @@ class SqlLedger:
         with self._database.read() as connection:
             return [(row.code, row.enhanced, row.reply) for row in connection.execute(query)]
 
-    def minutes_since(self, moment: dt.datetime) -> list[tuple[dt.datetime, int]]:
-        """Copies offered in each minute since then, over all editions; the minutes by their beginning."""
-        first = int(moment.timestamp()) // 60
-        past = sa.select(sending_minute.c.minute, sending_minute.c.offered)
-        present = sa.select(sending.c.minute, sending.c.minute_offered)
-        both = sa.union_all(
-            past.where(sending_minute.c.minute >= first), present.where(sending.c.minute >= first)
-        ).subquery()
-        query = sa.select(both.c.minute, sa.func.sum(both.c.offered)).group_by(both.c.minute)
-        with self._database.read() as connection:
-            return [
-                (dt.datetime.fromtimestamp(minute * 60, dt.UTC), int(count))
-                for minute, count in connection.execute(query.order_by(both.c.minute))
-            ]
-
     def speed(self, number: int) -> float:
         """Copies a second that this edition left with: in its busiest minute, or, of one that took less, over
         the seconds from the first offer to the last answer. 0.0 when it never left."""
