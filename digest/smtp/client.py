@@ -202,7 +202,7 @@ class SmtpTransport:
     def told(self, copy: Copy) -> None:
         assert isinstance(copy, _Job)
         assert copy.outcome is not None
-        if copy.outcome.kind is OutcomeKind.unsent and self._again([copy]):
+        if copy.outcome.kind is OutcomeKind.unsent and self._again([copy], tries=1):
             self._spread()
         else:
             self._tell(copy, copy.outcome)
@@ -241,26 +241,28 @@ class SmtpTransport:
     def ended(self, connection: Connection, copies: Sequence[Copy], closed: Closed) -> None:
         self._connections.remove(connection)
         again: list[_Job] = []
-        usual = closed.usual or connection.session.served > 0
         for copy in copies:
             assert isinstance(copy, _Job)
             assert copy.outcome is not None
-            if usual and copy.outcome.kind is OutcomeKind.unsent and not self._breaking_off:
+            if copy.outcome.kind is OutcomeKind.unsent and not self._breaking_off:
                 again.append(copy)
             else:
                 self._tell(copy, copy.outcome)
-        self._again(again)
+        if len(again) < len(copies):  # it was one of the others that was under way
+            self._again(again, tries=0)
+        else:
+            self._again(again, tries=1 if closed.usual or connection.session.served else _TRIES)
         self._note_change()
         self._spread()
 
-    def _again(self, jobs: Sequence[_Job]) -> bool:
+    def _again(self, jobs: Sequence[_Job], *, tries: int) -> bool:
         """Puts messages that were certainly not taken in front of the queue, to go over another connection.
 
-        That was the first one's try; those behind it had none. Whether anything goes on.
+        For the first one that counts as so many tries; those behind it had none. Whether anything goes on.
         """
         kept = list(jobs)
         if kept:
-            kept[0].tries += 1
+            kept[0].tries += tries
             if kept[0].tries >= _TRIES:
                 job = kept.pop(0)
                 assert job.outcome is not None
