@@ -92,14 +92,19 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self, *, snapshot: bool = False) -> Iterator[sa.Connection]:
-        """A connection in one transaction: committed at the end of the block, undone by any exception.
+    def write(self) -> Iterator[sa.Connection]:
+        """A connection in one transaction: committed at the end of the block, undone by any exception."""
+        with self._explained(), self._engine.begin() as connection:
+            yield connection
 
-        With `snapshot` it sees one moment, as it always does on SQLite. Raises `StoreBusy` when PostgreSQL
-        could not do it beside what others did: it may be tried again.
+    @contextmanager
+    def write_snapshot(self) -> Iterator[sa.Connection]:
+        """As `write`, and what it reads is that of one moment, as it always is on SQLite.
+
+        Raises `StoreBusy` when PostgreSQL could not do it beside what others did: it may be tried again.
         """
         engine = self._engine
-        if snapshot and self.file is None:
+        if self.file is None:
             engine = engine.execution_options(isolation_level="REPEATABLE READ")
         with self._explained(), engine.begin() as connection:
             yield connection

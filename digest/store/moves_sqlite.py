@@ -53,8 +53,8 @@ _OPEN = f"""
 SELECT id, state FROM delivery
 WHERE {_THESE} AND {_MINE} AND (state = 'offered' OR state = 'claimed' OR state = 'uncertain')"""
 _ACCEPT = """
-UPDATE delivery SET state = 'accepted', attempts = attempts + 1, settled = ?, code = ?, enhanced = ?, reply = ?
-WHERE id = ?"""
+UPDATE delivery SET state = 'accepted', attempts = attempts + 1, settled = ?, code = ?, enhanced = ?,
+reply = ? WHERE id = ?"""
 _WRITE = """
 UPDATE delivery SET state = ?, pile = ?, attempts = attempts + ?, next_attempt = ?, settled = ?, code = ?,
 enhanced = ?, reply = ? WHERE id = ?"""
