@@ -271,13 +271,17 @@ class Subscribers:
         """
         person, series = self._tables.subscriber, self._tables.subscription
         sharing = person.alias("sharing")
-        mailbox = sa.select(sa.func.min(sharing.c.id)).where(sharing.c.address_key == person.c.address_key)
+        # The index has the answer; only a lower one needs to be looked for.
+        lower = sa.select(sharing.c.id).where(
+            sharing.c.address_key == person.c.address_key, sharing.c.id < person.c.id
+        )
+        first = lower.order_by(sharing.c.id).limit(1).correlate(person).scalar_subquery()
         return (
             sa.select(
                 series.c.id.label("subscription"),
                 person.c.address,
                 person.c.address_key,
-                mailbox.correlate(person).scalar_subquery().label("mailbox"),
+                sa.func.coalesce(first, person.c.id).label("mailbox"),
                 person.c.domain,
                 person.c.name,
                 person.c.language,

@@ -37,12 +37,13 @@ def define_tables(
         # Empty once erased.
         Column("domain", sa.Text, nullable=False, server_default=""),
         # Keyed hash of the normalised address. Two rows may share it: one mailbox written in two ways.
-        Column("address_key", sa.Text, nullable=False, index=True),
+        Column("address_key", sa.Text, nullable=False),
         Column("key_version", sa.Integer, nullable=False),
         Column("name", sa.Text, nullable=False, server_default=""),
         Column("language", sa.Text, nullable=False, server_default=""),
         Column("created", instant, nullable=False),
         Column("erased", instant),
+        sa.Index("ix_subscriber_address_key", "address_key", "id"),
     )
     subscription = Table(
         "subscription",

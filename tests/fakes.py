@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+
+from digest.model import Message, Outcome, OutcomeKind
+from digest.ports import Results
 
 
 class FixedClock:
@@ -19,3 +23,27 @@ class FixedClock:
 
     def set(self, to: dt.datetime) -> None:
         self._now = to.astimezone(dt.UTC)
+
+
+class Relay:
+    """A transport that answers every message alike, and keeps it."""
+
+    capacity = 1
+    server = "relay.test:25"
+
+    def __init__(self, kind: OutcomeKind = OutcomeKind.accepted) -> None:
+        self.kind, self.taken, self.closed = kind, list[Message](), False
+
+    async def open(self) -> None:
+        pass
+
+    def send(self, messages: Sequence[Message], results: Results) -> None:
+        for message in messages:
+            self.taken.append(message)
+            results.outcome(Outcome(message.delivery, self.kind, 550, reply="no such user", at="RCPT"))
+
+    def break_off(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        self.closed = True

@@ -15,9 +15,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -25,6 +26,7 @@ from digest.app import App
 from digest.config import load
 from digest.errors import DigestError
 from digest.store import Database
+from digest.store.writer import PostgresWriter, SqliteWriter
 from digest.work.send import send
 
 
@@ -62,13 +64,32 @@ def _kill_at(at: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     @contextmanager
-    def write(self: Database) -> Iterator[sa.Connection]:
-        with real(self) as connection:
+    def write(self: Database, *, snapshot: bool = False) -> Iterator[sa.Connection]:
+        with real(self, snapshot=snapshot) as connection:
             yield connection
             point()
         point()
 
     Database.write = write  # type: ignore[method-assign]
+    for writer in (SqliteWriter, PostgresWriter):
+        _kill_in(writer, point)
+
+
+def _kill_in(writer: Any, point: Callable[[], None]) -> None:
+    """A statement that is a transaction of its own (PostgreSQL) is committed when it has been executed."""
+    real = writer.run
+
+    def run(self: Any, action: Callable[[Any, bool], Any], *, single: bool = False) -> Any:
+        def then_point(driver: Any, again: bool) -> Any:
+            done = action(driver, again)
+            point()
+            return done
+
+        done = real(self, then_point, single=single)
+        point()
+        return done
+
+    writer.run = run
 
 
 if __name__ == "__main__":

@@ -26,12 +26,14 @@ from digest.render.templates import folders
 from digest.store import Database
 from digest.store.editions import Editions
 from digest.store.installation import Installation
+from digest.store.ledger import SqlLedger
 from digest.store.stories import Stories
 from digest.store.tables import people
 from digest.tokens import KeyRing, Purpose, sign
 from digest.web import create_app
 from digest.work.desk import Desk
 from digest.work.dkim_keys import KeyFolder
+from digest.work.pace import Pace
 from subscribers import Entry, Subscribers, Subscription
 from tests import sample_edition
 from tests.fakes import FixedClock
@@ -78,6 +80,8 @@ class WebSite:
         self.dkim_keys = KeyFolder(folder / "dkim")
         self.editions = Editions(self.database)
         self.stories = Stories(self.database)
+        self.ledger = SqlLedger(self.database)
+        self.pace = Pace(self.settings.sending, self.ledger, self.editions, self.clock)
         self.installation = Installation(self.database)
         self.subscribers = Subscribers(
             self.database, people, address_secret=self.keys.address_secret, now=self.clock.now

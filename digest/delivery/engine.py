@@ -6,8 +6,8 @@ any crash the copies in doubt are those that the ledger calls offered, and of th
 the transport's capacity: a row leaves that count only in the transaction that lets the next one in.
 
 All database work happens on one writer thread, never on the event loop. While it commits, connections go on
-and their results gather; the next commit takes them all. As long as connections have enough to do, a commit
-waits for company about as long as the last one took: that makes groups without making anybody idle.
+and their results gather; the next commit takes them all. The group grows with the time that a commit takes,
+and nothing ever waits for a timer.
 """
 
 from __future__ import annotations
@@ -65,8 +65,6 @@ class Limits:
     """The pauses before results are written once more after the database failed."""
     note: float = 1.0
     """How often progress is written down, in a small transaction of its own."""
-    gather: float = 0.002
-    """No commit waits longer than this for company."""
 
 
 _WORTH_SAYING = 5.0
@@ -111,7 +109,6 @@ class Engine:
         self._unreached: TransportError | None = None
         self._fault: BaseException | None = None
         self._beat_due = False
-        self._commit_took = 0.0
         self._taken_at = 0.0
         self._over = False
 
@@ -125,6 +122,7 @@ class Engine:
         stop = stop or Stop()
         self._wake = asyncio.Event()
         self._noted = self._loop.time()
+        self._until = self._clock.now()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._beat = self._loop.call_later(self._limits.heartbeat, self._heartbeat)
         self._stopping = stop.asked
@@ -158,6 +156,9 @@ class Engine:
         self._problem = self._problem or self._judging.trouble
         self._wake.set()
 
+    def allowed(self) -> bool:
+        return self._clock.now() < self._until
+
     def unusable(self, error: TransportError) -> None:
         self._problem = self._problem or error
         if not error.for_good:
@@ -177,10 +178,9 @@ class Engine:
                 continue
             if self._beat_due:
                 self._beat_due = False
-                await self._attempt(self._write(self._ledger.renew))
+                await self._attempt(self._renew())
                 continue
             await self._note()
-            await self._gather()
             offers = self._choose() if self._going else []
             if self._results or offers:
                 await self._attempt(self._commit(offers))
@@ -217,14 +217,6 @@ class Engine:
         seconds, why = max(slow, limit, domain)
         return (seconds, why) if seconds else (None, "")
 
-    async def _gather(self) -> None:
-        """Waits for company while more than half of what can be in flight is in flight."""
-        if not self._results or not self._going:
-            return
-        pause = min(self._commit_took, self._limits.gather)
-        if pause and 2 * len(self._flying) > self._transport.capacity:
-            await asyncio.sleep(pause)
-
     async def _attempt(self, step: Awaitable[object]) -> None:
         """One step with the ledger; what stands in its way ends the run."""
         try:
@@ -233,6 +225,9 @@ class Engine:
             self._problem = self._problem or error
             if isinstance(error, StoreError):
                 self._problem = error
+
+    async def _renew(self) -> None:
+        self._until = await self._write(self._ledger.renew)
 
     async def _claim(self) -> None:
         page = await self._write(self._ledger.claim, max(self._limits.page, 2 * self._transport.capacity))
@@ -272,7 +267,6 @@ class Engine:
 
     async def _commit(self, offers: Sequence[tuple[Claimed, Message]]) -> None:
         results, self._results = self._results, []
-        begun = self._loop.time()
         try:
             offered = await self._write(
                 self._ledger.commit, results, [claimed.recipient.delivery for claimed, _ in offers]
@@ -282,7 +276,6 @@ class Engine:
             # that was written and not used is in doubt only on paper.
             self._results = results + self._results
             raise
-        self._commit_took = self._loop.time() - begun
         for result in results:
             if result.state is State.queued:
                 self._last = False  # from now on a claim can find them
@@ -297,7 +290,10 @@ class Engine:
         self._meter.tell()
 
     def _hand_over(self, offers: Sequence[tuple[Claimed, Message]], until: dt.datetime) -> None:
-        if offers and self._clock.now() >= until:
+        if not offers:
+            return
+        self._until = until
+        if not self.allowed():
             # Suspended between the commit and here: the lease ran out, somebody may be resending these.
             for claimed, _ in offers:
                 outcome = Outcome(claimed.recipient.delivery, OutcomeKind.unsent)
@@ -351,7 +347,7 @@ class Engine:
                 await self._wake.wait()
             if self._beat_due and not isinstance(self._problem, StoreError):
                 self._beat_due = False
-                await self._attempt(self._write(self._ledger.renew))
+                await self._attempt(self._renew())
         claimed = self._outbox.rest()
         if claimed:
             self._last = False

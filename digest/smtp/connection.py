@@ -31,6 +31,10 @@ class Owner(Protocol):
         """One more copy to send; None when there is none."""
         ...
 
+    def allowed(self) -> bool:
+        """Whether anything may leave still; where not, every connection was aborted."""
+        ...
+
     def told(self, copy: Copy) -> None:
         """The outcome of a copy, while the connection goes on."""
         ...
@@ -203,6 +207,8 @@ class Connection:
         """Writes the backlog; whether all of it was taken."""
         sock, backlog = self._sock, self._backlog
         if sock is None:
+            return False
+        if not self._owner.allowed():
             return False
         try:
             if self._tls is None:

@@ -21,12 +21,14 @@ def forecast_of(desk: Desk, edition: Edition, *, start: dt.datetime | None = Non
     if not recipients:
         return None
     now = desk.clock.now()
+    frozen = edition.policy.get("lateness")
+    lateness = parse_duration(str(frozen)) if frozen else newsletter.lateness
     start = start or max(now, edition.period.send_at)
     ahead = (start - now).total_seconds()
     plan = Plan(
         recipients=recipients,
         start=start,
-        stale=start + parse_duration(str(edition.policy["lateness"])),
+        stale=start + lateness,
         rates=desk.settings.sending.rates,
         used=[(ago + ahead, count) for ago, count in desk.pace.used()],
         growth=desk.pace.cap(edition, newsletter.growth),

@@ -90,7 +90,7 @@ def test_a_text_larger_than_the_server_takes_is_not_begun() -> None:
         (outcome,) = deliver(make(server), message(content=b"x" * 200))
     assert (outcome.kind, outcome.code, outcome.enhanced, outcome.at) == (Kind.rejected, 552, "5.3.4", "MAIL")
     assert outcome.reply == "a message has 202 bytes, the server takes 100"
-    assert meaning(outcome.code, outcome.reply, outcome.enhanced).about is About.run
+    assert meaning(outcome.code, outcome.reply, outcome.enhanced).about is About.content
     assert not any(line.startswith("MAIL") for line in server.commands)
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from digest.app import App
 from digest.errors import StoreError
-from digest.model import EditionState, Message, Outcome, OutcomeKind
+from digest.model import EditionState
 from digest.work import build
 from digest.work.reconcile import Round, reconcile
-from tests.fakes import FixedClock
+from tests.fakes import FixedClock, Relay
 from tests.newsroom import WEEK_END, newsroom
 
 HOUR = dt.timedelta(hours=1)
@@ -21,26 +21,6 @@ BEFORE = WEEK_END - HOUR
 BUILD = WEEK_END + 6 * HOUR
 LOCK = WEEK_END + 32 * HOUR
 SEND = WEEK_END + 33 * HOUR
-
-
-class Relay:
-    """Takes every letter."""
-
-    capacity = 1
-
-    def __init__(self) -> None:
-        self.taken: list[Message] = []
-        self.kind = OutcomeKind.accepted
-
-    async def open(self) -> None:
-        pass
-
-    async def send(self, message: Message) -> Outcome:
-        self.taken.append(message)
-        return Outcome(message.delivery, self.kind)
-
-    async def close(self) -> None:
-        pass
 
 
 def relayed(app: App, monkeypatch: pytest.MonkeyPatch) -> Relay:

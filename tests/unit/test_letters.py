@@ -21,6 +21,7 @@ from digest.model import (
 )
 from digest.ports import Results
 from digest.work.letters import draft_ready, letter, send_letters
+from tests.fakes import Relay
 
 NOW = dt.datetime(2026, 11, 16, 8, tzinfo=dt.UTC)
 WEEK = Window(NOW - dt.timedelta(days=7), NOW)
@@ -38,28 +39,6 @@ def edition(held: str = "") -> Edition:
         subject="A comet",
         held=held,
     )
-
-
-class Relay:
-    capacity = 1
-    server = "relay.test:25"
-
-    def __init__(self, kind: OutcomeKind = OutcomeKind.accepted) -> None:
-        self.kind, self.taken, self.closed = kind, list[Message](), False
-
-    async def open(self) -> None:
-        pass
-
-    def send(self, messages: Sequence[Message], results: Results) -> None:
-        for message in messages:
-            self.taken.append(message)
-            results.outcome(Outcome(message.delivery, self.kind, 550, reply="no such user", at="RCPT"))
-
-    def break_off(self) -> None:
-        pass
-
-    async def close(self) -> None:
-        self.closed = True
 
 
 def test_a_draft_letter_has_the_picks_with_reasons_and_the_preview() -> None:

@@ -32,6 +32,7 @@ def upgrade() -> None:
     )
     # On SQLite this rebuilds the table.
     with op.batch_alter_table("delivery", table_kwargs={"sqlite_autoincrement": True}) as batch_op:
+        batch_op.drop_constraint(op.f("fk_delivery_edition"), type_="foreignkey")
         batch_op.drop_constraint(op.f("uq_delivery_edition_address_key"), type_="unique")
         batch_op.create_unique_constraint(op.f("uq_delivery_edition_mailbox"), ["edition", "mailbox"])
         batch_op.drop_constraint(op.f("ck_delivery_state"), type_="check")
@@ -53,6 +54,8 @@ def upgrade() -> None:
         sqlite_where=sa.text("next_attempt IS NOT NULL"),
         postgresql_where=sa.text("next_attempt IS NOT NULL"),
     )
+    op.drop_index("ix_subscriber_address_key", table_name="subscriber")
+    op.create_index("ix_subscriber_address_key", "subscriber", ["address_key", "id"])
     counted = ", ".join(f"sum(CASE WHEN state = '{state}' THEN 1 ELSE 0 END)" for state in _STATES)
     op.execute(
         f"INSERT INTO sending (edition, {', '.join(_STATES)})"  # noqa: S608 - constants
@@ -72,9 +75,7 @@ def _make_tables() -> None:
         sa.Column("seconds_left", sa.Float(), nullable=True),
         sa.Column("minute", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("minute_offered", sa.Integer(), server_default="0", nullable=False),
-        sa.ForeignKeyConstraint(
-            ["edition"], ["edition.id"], name=op.f("fk_sending_edition"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["edition"], ["edition.id"], name=op.f("fk_sending_edition")),
         sa.PrimaryKeyConstraint("edition", name=op.f("pk_sending")),
     )
     op.create_table(
