@@ -49,11 +49,12 @@ coverage: .venv/.dev  ## branch coverage of the core, at least 95 %
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --include='$(CORE)' --fail-under=95 --skip-covered --show-missing
 
-# What takes too long for each change: 200 kills, cuts and properties with many more examples, ten minutes of fuzz.
-soak: .venv/.dev  ## what only shows after many tries; half an hour or more
-	DIGEST_TEST_KILLS=200 $(BIN)/python -m pytest -q tests/e2e/test_crash.py
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -q -n auto tests/unit tests/contract
+# What takes too long for each change. A failure prints its seed, or the example that Hypothesis found.
+soak: .venv/.dev  ## 200 kills, long properties, ten minutes of fuzz, a million copies: an hour or so
+	DIGEST_TEST_KILLS=200 $(BIN)/python -m pytest -n auto -q tests/e2e/test_crash.py
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -q -n auto tests/unit tests/contract tests/integration
 	$(BIN)/python -m tests.fuzz_smtp --seconds 600
+	$(BIN)/python -m benchmarks million
 
 docs: .venv/.dev  ## write the reference from the code
 	$(BIN)/python -m docs.reference
@@ -71,6 +72,6 @@ lock:  ## pin every dependency with its hashes (needs uv)
 		--group build --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 
 clean:  ## remove what was made here
-	rm -rf .venv demo dist build .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .cache demo dist build .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 .PHONY: help install demo test check soak docs pictures bench lock clean coverage

@@ -63,7 +63,7 @@ class _End(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiting = bytearray()
         self._cut: Cut | None = peer._cut if peer is not None else None
-        self._first = peer._first if peer is not None else False
+        self._first: bool = peer._first if peer is not None else False
         self._passed = 0
         self._dialling: asyncio.Task[object] | None = None
         self._deaf = False
@@ -73,10 +73,10 @@ class _End(asyncio.Protocol):
         self._proxy._ends.add(self)
         if self._side == "client":
             self._cut, self._first = self._proxy.next_cut()
-            self._peer = _End(self._proxy, "server", self)
+            peer = self._peer = _End(self._proxy, "server", self)
             loop = asyncio.get_running_loop()
             self._dialling = loop.create_task(
-                loop.create_connection(lambda: cast("_End", self._peer), "127.0.0.1", self._proxy.server)
+                loop.create_connection(lambda: peer, "127.0.0.1", self._proxy.server)
             )
         if self._waiting:
             self._transport.write(self._waiting)

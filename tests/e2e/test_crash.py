@@ -95,3 +95,34 @@ def test_kills_lose_nobody_and_double_nobody(tmp_path: Path, where: str, mode: s
         listed = edition.listed()
         assert listed["counts"] == {state: edition.counts()[state] for state in DeliveryState}
         print(f"{killer.hurt} of {killer.kills} kills left copies in doubt, {uncertain} are uncertain")
+
+
+def test_kills_on_both_sides(tmp_path: Path) -> None:
+    """The server dies, and while it is away or just back the one that sends does, too."""
+    print(f"DIGEST_TEST_SEED={SEED}")
+    chance, rounds = random.Random(SEED), max(KILLS // 5, 2)
+    with (
+        Sink(tmp_path / "record", Ways(MODES["chunking"])) as sink,
+        sending.on_sqlite(tmp_path, people=PEOPLE, port=sink.port, connections=CONNECTIONS) as edition,
+    ):
+        for number in range(rounds):
+            left = PEOPLE - len(sink.received())
+            sink.kill(
+                0, after=max(left // (rounds - number + 1), 1), when=chance.choice(("before", "behind"))
+            )
+            process = edition.send()
+            while sink.alive and process.poll() is None:
+                time.sleep(0.001)
+            assert not sink.alive, edition.said()
+            if away := chance.random() < 0.5:
+                time.sleep(chance.uniform(0.0, 0.3))
+                process.kill()
+            sink.stop()
+            sink.start()
+            if not away:
+                time.sleep(chance.uniform(0.0, 1.0))
+                process.kill()
+            process.wait()
+            edition.in_doubt(sink.received())
+        edition.finish()
+        assert edition.check(sink.received()) <= 2 * rounds * edition.capacity

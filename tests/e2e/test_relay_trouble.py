@@ -116,3 +116,20 @@ def test_a_server_that_is_away_is_waited_for(tmp_path: Path) -> None:
         edition.finish(tries=1)
         assert edition.check(sink.received()) == 0
         assert edition.counts()[DeliveryState.accepted] == len(sink.received())
+
+
+@ways_of_talking
+def test_a_second_server_takes_what_the_first_one_cannot_have(tmp_path: Path, mode: str) -> None:
+    """What the first one may have taken when it died is never handed to the second."""
+    with (
+        Sink(tmp_path / "first", Ways(MODES[mode])) as first,
+        Sink(tmp_path / "second", Ways(MODES[mode])) as second,
+        sending.on_sqlite(tmp_path, people=PEOPLE, port=first.port, connections=CONNECTIONS) as edition,
+    ):
+        edition.environ |= {"DIGEST_FALLBACK__HOST": "127.0.0.1", "DIGEST_FALLBACK__PORT": str(second.port)}
+        edition.renew()
+        first.kill(0, after=PEOPLE // 3, when="before")
+        edition.go_on()
+        assert not first.alive
+        assert sum(second.received().values()) > PEOPLE // 2
+        assert 0 < edition.check(first.received() + second.received()) <= edition.capacity
