@@ -28,6 +28,11 @@ class Results(Protocol):
         """The one outcome of one message."""
         ...
 
+    def allowed(self) -> bool:
+        """Whether anything may leave still; asked before each write. No, for whoever was suspended until
+        somebody else took over: then the transport breaks off."""
+        ...
+
     def unusable(self, error: TransportError) -> None:
         """The relay cannot be used at all. Told before the outcomes ("unsent") of what waited."""
         ...

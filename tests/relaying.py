@@ -35,11 +35,18 @@ class Heard:
         self.outcomes: dict[int, Outcome] = {}
         self.errors: list[TransportError] = []
         self.changed = asyncio.Event()
+        self.writes: int | None = None
 
     def outcome(self, outcome: Outcome) -> None:
         assert outcome.delivery not in self.outcomes, "told twice"
         self.outcomes[outcome.delivery] = outcome
         self.changed.set()
+
+    def allowed(self) -> bool:
+        """Whether anything may leave still: as often as `writes` says; None: always."""
+        if self.writes is not None:
+            self.writes -= 1
+        return self.writes is None or self.writes >= 0
 
     def unusable(self, error: TransportError) -> None:
         self.errors.append(error)

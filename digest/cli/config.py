@@ -14,7 +14,7 @@ from digest.cli.base import Session, pass_session
 from digest.cli.output import json_option, print_json, say
 
 if TYPE_CHECKING:
-    from digest.config import Loaded, Settings
+    from digest.config import Loaded, Newsletter, Settings
 
 _HIDDEN = "********"
 _RESERVED = ("example.org", "example.com", "example.net", ".example", ".test", ".invalid", ".localhost")
@@ -83,16 +83,20 @@ def _notes(settings: Settings, signed: Collection[str]) -> Iterator[str]:
     if not site.postal_address:
         yield "site.postal_address is empty; many countries require it in the footer"
     for slug, newsletter in settings.newsletter.items():
-        if newsletter.sender.lower().endswith(_RESERVED):
-            yield f"newsletter.{slug}.sender is {newsletter.sender}, from which nobody can send"
-        if any(unicodedata.category(c) == "So" for c in newsletter.sender_name or newsletter.name):
-            yield f"newsletter.{slug} has a picture in its sender's name; large mailbox providers distrust it"
-        if slug not in signed and not newsletter.sender.lower().endswith(_RESERVED):
-            domain = newsletter.sender.rpartition("@")[2]
-            yield (
-                f"mail of newsletter.{slug} is not signed here: the relay has to sign for {domain}, or make "
-                f"a key: digest dkim keygen {domain}"
-            )
+        yield from _sender_notes(slug, newsletter, signed=slug in signed)
+
+
+def _sender_notes(slug: str, newsletter: Newsletter, *, signed: bool) -> Iterator[str]:
+    if any(unicodedata.category(c) == "So" for c in newsletter.sender_name or newsletter.name):
+        yield f"newsletter.{slug} has a picture in its sender's name; large mailbox providers distrust it"
+    if newsletter.sender.lower().endswith(_RESERVED):
+        yield f"newsletter.{slug}.sender is {newsletter.sender}, from which nobody can send"
+    elif not signed:
+        domain = newsletter.sender.rpartition("@")[2]
+        yield (
+            f"mail of newsletter.{slug} is not signed here: the relay has to sign for {domain}, or make "
+            f"a key: digest dkim keygen {domain}"
+        )
 
 
 @command.command(

@@ -59,7 +59,7 @@ class Compiled:
     """A variant ready to be sent. All methods may be called from several threads at once."""
 
     __slots__ = (
-        "_body", "_bounce_domain", "_head", "_html", "_leave_prefix", "_own", "_personal_subject",
+        "_body", "_bounce_domain", "_copy", "_head", "_html", "_leave_prefix", "_own", "_personal_subject",
         "_pick_own", "_signatures", "_subject", "_text", "_whole", "boundary", "frame", "variant",
     )  # fmt: skip
 
@@ -98,6 +98,7 @@ class Compiled:
         self._whole = Filling([*lines, b"\r\n", *content.parts])
         self._head, self._body = Filling([*lines, b"\r\n"]), Filling(content.parts)
         self._signatures = Signatures(keys, head, unsigned, self._body.beginning) if keys else None
+        self._copy = self._copier()
 
     @property
     def signs(self) -> bool:
@@ -126,45 +127,50 @@ class Compiled:
         tokens = {"leave": leave, "bounce": bounce, "message": message}
         return self._copy(recipient, *(checked_token(field, token) for field, token in tokens.items()))
 
-    def _copy(self, recipient: Recipient, leave: str, bounce: str, message: str) -> Message:
-        address, name = recipient.address, recipient.name
-        # Nothing to check, to escape or to encode in most addresses and most names.
-        usual_address, usual_name = is_usual(address), slots.is_usual(name)
-        mailed = address if usual_address else mailbox(address, utf8=True)
-        if usual_name and len(mailed) + len(name) <= _TO_ROOM:
-            to = f"{name} <{mailed}>" if name else mailed
-        else:
-            name = slots.shown_name(recipient)
-            to = headers.name_and_address(name, f"<{mailed}>", len("To: "))
-        own: Sequence[bytes]
-        if usual_address and usual_name:
-            own = self._pick_own((address.encode(), name.encode()))
-        else:
-            pairs = (address, usual_address), (name, usual_name)
-            own = [
-                value.encode() if usual else encode(value)
-                for (value, usual), encode in ((pairs[which], encode) for which, encode in self._own)
-            ]
-        values = [
-            to.encode(),
-            message.encode(),
-            leave.encode(),
-            self._subject_field(address, name, leave) if self._personal_subject else b"",
-            *own,
-        ]
-        if self._signatures is None:
-            content = b"".join(self._whole.pieces(values))
-        else:
-            body = b"".join(self._body.pieces(values))
-            signed = self._signatures.fields(values, body)
-            content = b"".join((signed, *self._head.pieces(values), body))
-        return Message(
-            recipient.delivery,
-            f"bounce+{bounce}@{self._bounce_domain}",
-            mailed,
-            content,
-            mailed.isascii(),
-        )
+    def _copier(self) -> Callable[[Recipient, str, str, str], Message]:
+        """Makes a copy from its tokens. What it needs of this object is looked up once, here."""
+        pick_own, encoders = self._pick_own, self._own
+        whole, signed = self._whole.pieces, self._signed if self._signatures else None
+        subject_field = self._subject_field if self._personal_subject else None
+        at_bounce_domain = f"@{self._bounce_domain}"
+        name_is_usual = slots.is_usual
+
+        def copy(recipient: Recipient, leave: str, bounce: str, message: str) -> Message:
+            address, name = recipient.address, recipient.name
+            # Nothing to check, to escape or to encode in most addresses and most names.
+            usual_address, usual_name = is_usual(address), name_is_usual(name)
+            mailed = address if usual_address else mailbox(address, utf8=True)
+            if usual_name and len(mailed) + len(name) <= _TO_ROOM:
+                to = f"{name} <{mailed}>" if name else mailed
+            else:
+                name = slots.shown_name(recipient)
+                to = headers.name_and_address(name, f"<{mailed}>", len("To: ")) if name else mailed
+            own: Sequence[bytes]
+            if usual_address and usual_name:
+                own = pick_own((address.encode(), name.encode()))
+            else:
+                pairs = (address, usual_address), (name, usual_name)
+                own = [
+                    value.encode() if usual else encode(value)
+                    for (value, usual), encode in [(pairs[which], encode) for which, encode in encoders]
+                ]
+            subject = subject_field(address, name, leave) if subject_field else b""
+            values = [to.encode(), message.encode(), leave.encode(), subject, *own]
+            return Message(
+                recipient.delivery,
+                f"bounce+{bounce}{at_bounce_domain}",
+                mailed,
+                signed(values) if signed else b"".join(whole(values)),
+                usual_address or mailed.isascii(),
+            )
+
+        return copy
+
+    def _signed(self, values: Sequence[bytes]) -> bytes:
+        assert self._signatures is not None
+        body = b"".join(self._body.pieces(values))
+        fields = self._signatures.fields(values, body)
+        return b"".join((fields, *self._head.pieces(values), body))
 
     def copy(self, recipient: Recipient, *, leave: str) -> Copy:
         """What this recipient will see: equal to the decoded parts of `message`, with LF for CRLF."""

@@ -27,7 +27,7 @@ _BREAK = re.compile(r"\r\n|\r|\n")
 
 def encode_value(value: str) -> bytes:
     """One slot value, to begin at a line's start; it may end a line. Line breaks in it become =0D=0A."""
-    return value.encode("ascii") if _USUAL(value) else _encode_line(value)
+    return value.encode("ascii") if value.isascii() and _USUAL(value) else _encode_line(value)
 
 
 def line_breaks(text: str) -> str:

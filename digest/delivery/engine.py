@@ -122,6 +122,7 @@ class Engine:
         stop = stop or Stop()
         self._wake = asyncio.Event()
         self._noted = self._loop.time()
+        self._until = self._clock.now()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._beat = self._loop.call_later(self._limits.heartbeat, self._heartbeat)
         self._stopping = stop.asked
@@ -155,6 +156,9 @@ class Engine:
         self._problem = self._problem or self._judging.trouble
         self._wake.set()
 
+    def allowed(self) -> bool:
+        return self._clock.now() < self._until
+
     def unusable(self, error: TransportError) -> None:
         self._problem = self._problem or error
         if not error.for_good:
@@ -174,7 +178,7 @@ class Engine:
                 continue
             if self._beat_due:
                 self._beat_due = False
-                await self._attempt(self._write(self._ledger.renew))
+                await self._attempt(self._renew())
                 continue
             await self._note()
             offers = self._choose() if self._going else []
@@ -221,6 +225,9 @@ class Engine:
             self._problem = self._problem or error
             if isinstance(error, StoreError):
                 self._problem = error
+
+    async def _renew(self) -> None:
+        self._until = await self._write(self._ledger.renew)
 
     async def _claim(self) -> None:
         page = await self._write(self._ledger.claim, max(self._limits.page, 2 * self._transport.capacity))
@@ -283,7 +290,10 @@ class Engine:
         self._meter.tell()
 
     def _hand_over(self, offers: Sequence[tuple[Claimed, Message]], until: dt.datetime) -> None:
-        if offers and self._clock.now() >= until:
+        if not offers:
+            return
+        self._until = until
+        if not self.allowed():
             # Suspended between the commit and here: the lease ran out, somebody may be resending these.
             for claimed, _ in offers:
                 outcome = Outcome(claimed.recipient.delivery, OutcomeKind.unsent)
@@ -337,7 +347,7 @@ class Engine:
                 await self._wake.wait()
             if self._beat_due and not isinstance(self._problem, StoreError):
                 self._beat_due = False
-                await self._attempt(self._write(self._ledger.renew))
+                await self._attempt(self._renew())
         claimed = self._outbox.rest()
         if claimed:
             self._last = False

@@ -83,8 +83,9 @@ class Ledger(Protocol):
         """
         ...
 
-    def renew(self) -> None:
-        """Keeps the lease while nothing else is written. Raises `SendingStopped`."""
+    def renew(self) -> dt.datetime:
+        """Keeps the lease while nothing else is written, until the moment that it returns. Raises
+        `SendingStopped`."""
         ...
 
     def give_back(self) -> int:

@@ -64,6 +64,7 @@ class SmtpTransport:
         self._changed: asyncio.Event | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._errors: list[TransportError] = []
+        self._results: Results | None = None
 
     @property
     def server(self) -> str:
@@ -95,6 +96,7 @@ class SmtpTransport:
     def send(self, messages: Sequence[Message], results: Results) -> None:
         """See `digest.ports.Transport`."""
         self._under_way += len(messages)
+        self._results = results
         self._queue.extend([_Job(message, results) for message in messages])
         self._spread()
 
@@ -183,6 +185,12 @@ class SmtpTransport:
 
     def next_copy(self) -> Copy | None:
         return self._queue.popleft() if self._queue else None
+
+    def allowed(self) -> bool:
+        if self._results is None or self._results.allowed():
+            return True
+        self.break_off()
+        return False
 
     def told(self, copy: Copy) -> None:
         assert isinstance(copy, _Job)

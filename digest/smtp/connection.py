@@ -7,6 +7,7 @@ exactly; when writing fails, what the server said last can still be read; and it
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Sequence
@@ -28,6 +29,10 @@ class Owner(Protocol):
 
     def next_copy(self) -> Copy | None:
         """One more copy to send; None when there is none."""
+        ...
+
+    def allowed(self) -> bool:
+        """Whether anything may leave still; where not, every connection was aborted."""
         ...
 
     def told(self, copy: Copy) -> None:
@@ -203,6 +208,8 @@ class Connection:
         sock, backlog = self._sock, self._backlog
         if sock is None:
             return False
+        if not self._owner.allowed():
+            return False
         try:
             if self._tls is None:
                 sent = sock.sendmsg(backlog)
@@ -245,6 +252,12 @@ class Connection:
             self.pump()
 
     def _readable(self) -> None:
+        self._read()
+        # uvloop tells of a reset once, together with what can still be read, and is silent from then on.
+        if self._sock is not None and (code := self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+            self._give_up(os.strerror(code))
+
+    def _read(self) -> None:
         if self._shaking:
             self._shake_tls()
             if self._shaking:

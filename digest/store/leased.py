@@ -196,10 +196,10 @@ class LeasedEdition:
         self._after = min(self._after, these[0] - 1)
         return given
 
-    def renew(self) -> None:
+    def renew(self) -> dt.datetime:
         """See `digest.delivery.Ledger`."""
         with self._database.write() as connection:
-            self._fence(connection, EditionState.sending)
+            return self._fence(connection, EditionState.sending) + self._length
 
     def note(self, rate: float, seconds_left: float | None) -> None:
         """For pages of other processes: how fast it goes and how long it will take; at most once a second."""

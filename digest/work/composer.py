@@ -6,7 +6,7 @@ Sending, previews and test copies all come from here, so that what was looked at
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from digest.compose import Compiled, Composer, Enclosure, SigningKey, compile_message
@@ -33,19 +33,20 @@ def composer(desk: Desk, edition: Edition) -> Composer:
     )
 
 
-def compiled(desk: Desk, edition: Edition, variant: Variant) -> Compiled:
-    """One variant, to be given tokens that do nothing; raises as `composer` does."""
-    return _compiled(desk, edition, variant, enclosed(desk, edition), signing_keys(desk, edition))
+def compiled(desk: Desk, edition: Edition, variant: Variant, keys: Sequence[SigningKey]) -> Compiled:
+    """One variant signed with `keys`, to be given tokens that do nothing; raises as `composer` does."""
+    return _compiled(desk, edition, variant, enclosed(desk, edition), keys)
 
 
 def signing_keys(desk: Desk, edition: Edition) -> tuple[SigningKey, ...]:
     """Those of the domain in From that are active now; none where the relay has to sign.
 
-    Not frozen with the edition: a signature is no content, and a key that was given up in a hurry must not
-    sign again only because an edition was built before.
+    Raises `ConfigError` for one that is missing. They are not frozen with the edition: a signature is no
+    content, and a key that leaked must not sign again only because an edition was built before.
     """
-    sender = desk.frame(edition).sender
-    return desk.dkim_keys.signing(sender.address.rpartition("@")[2])
+    if edition.sender is None:
+        return ()
+    return desk.dkim_keys.signing(edition.sender.address.rpartition("@")[2])
 
 
 def enclosed(desk: Desk, edition: Edition) -> list[Enclosure]:
@@ -61,7 +62,7 @@ def _compiled(
     edition: Edition,
     variant: Variant,
     enclosures: Iterable[Enclosure],
-    keys: tuple[SigningKey, ...],
+    keys: Sequence[SigningKey],
 ) -> Compiled:
     return compile_message(
         variant,

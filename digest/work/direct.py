@@ -22,6 +22,9 @@ class _Waiting:
         if not self.ended.done():
             self.ended.set_result(outcome)
 
+    def allowed(self) -> bool:
+        return True
+
     def unusable(self, error: TransportError) -> None:
         self.error = error
 

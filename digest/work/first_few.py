@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Sequence
 
 from digest.delivery import Offered, Page, Result
@@ -23,8 +24,8 @@ class FirstFew:
     def give_back(self) -> int:
         return self._leased.give_back()
 
-    def renew(self) -> None:
-        self._leased.renew()
+    def renew(self) -> dt.datetime:
+        return self._leased.renew()
 
     def note(self, rate: float, seconds_left: float | None) -> None:
         self._leased.note(rate, seconds_left)

@@ -9,11 +9,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from digest.compose import content_id
-from digest.errors import EditionError
+from digest.errors import ConfigError, EditionError
 from digest.model import Edition, EditionState, Message, Recipient, Variant
 from digest.render.page import Shown, preview_page
 from digest.tokens import Purpose, inert
-from digest.work.composer import compiled, enclosed
+from digest.work.composer import compiled, enclosed, signing_keys
 from digest.work.desk import Desk
 from digest.work.meanwhile import changed_headings
 from digest.work.own_pictures import own_pictures
@@ -87,8 +87,12 @@ def _linked(desk: Desk, edition: Edition, html: str) -> str:
 
 
 def inert_copy(desk: Desk, edition: Edition, *, address: str, name: str = "") -> Message:
-    """One copy for `address` whose links change nothing: an editor's click unsubscribes nobody."""
-    return compiled(desk, edition, edition.variants[0]).message(
+    """One copy for `address` whose links change nothing: an editor's click unsubscribes nobody.
+
+    Where a key is missing it is shown without a signature; `warnings` says so.
+    """
+    keys = () if _key_problem(desk, edition) else signing_keys(desk, edition)
+    return compiled(desk, edition, edition.variants[0], keys).message(
         Recipient(delivery=0, subscription=0, address=address, name=name),
         leave=inert(Purpose.leave),
         bounce=inert(Purpose.bounce),
@@ -109,7 +113,7 @@ def write(desk: Desk, shown: Preview, folder: Path) -> Path:
     zone = ZoneInfo(settings.zone)
     date = desk.frame(edition).date.astimezone(zone).strftime("%a %d %b %Y %H:%M %Z")
     flags = [f"{word}: {why}" for word, why in (("On hold", edition.held), ("Paused", edition.paused)) if why]
-    headers = shown.eml.partition(b"\r\n\r\n")[0].decode("ascii", "replace").replace("\r\n", "\n")
+    headers = shown.eml.partition(b"\r\n\r\n")[0].decode("utf-8", "replace").replace("\r\n", "\n")
     page = preview_page(
         [Shown(shown.html, shown.text, headers, shown.variant.key, len(shown.eml))],
         newsletter=settings.name,
@@ -136,7 +140,17 @@ def write(desk: Desk, shown: Preview, folder: Path) -> Path:
 def warnings(desk: Desk, edition: Edition) -> list[str]:
     """What an editor should know before it leaves: from when it was made, and from its sources since."""
     found = str(edition.policy.get("warnings") or "").splitlines()
+    found += [problem] if (problem := _key_problem(desk, edition)) else []
     return [each[:1].upper() + each[1:] for each in found] + changed_headings(desk, edition)
+
+
+def _key_problem(desk: Desk, edition: Edition) -> str:
+    """Why it could not leave signed as it should be; without paths, because the preview is a page."""
+    try:
+        signing_keys(desk, edition)
+    except ConfigError as error:
+        return f"it cannot leave: {error.problem}"
+    return ""
 
 
 def _write_pictures(desk: Desk, edition: Edition, folder: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from digest.errors import EditionError
 from digest.model import Edition, Recipient
 from digest.tokens import Purpose, inert
-from digest.work.composer import compiled
+from digest.work.composer import compiled, signing_keys
 from digest.work.departure import check_links
 from digest.work.desk import Desk
 from digest.work.direct import hand_over
@@ -29,7 +29,7 @@ def send_test(desk: Desk, edition: Edition, addresses: Sequence[str], *, by: str
     check_links(desk, edition)
     variant = edition.variants[0]
     flagged = replace(variant, subject=f"[Test] {variant.subject}")
-    made = compiled(desk, edition, flagged)
+    made = compiled(desk, edition, flagged, signing_keys(desk, edition))
     messages = [
         made.message(
             Recipient(-number, 0, address),

@@ -19,7 +19,7 @@ from digest.web.maildir import Maildir
 from digest.work import build, composer
 from digest.work.departure import check_content
 from digest.work.letters import letter, send_letters
-from digest.work.preview import preview, write
+from digest.work.preview import preview, warnings, write
 from digest.work.send import send
 from digest.work.trial import send_test
 from tests.dkim_reference import verify
@@ -245,6 +245,12 @@ def test_a_missing_key_stops_an_edition_before_anything_is_changed(
         send(app, edition)
     assert app.editions.get(edition.id).state is EditionState.approved
     assert server.received == []
+
+    # The preview goes on, and says it; without a path, because it is a page for editors.
+    [warning] = [line for line in warnings(app, edition) if "It cannot leave" in line]
+    assert "its key is missing" in warning
+    assert str(tmp_path) not in warning
+    assert preview(app, edition, address="ed@example.org").eml.startswith(b"From: ")
 
 
 def test_a_rotation_between_two_attempts_changes_the_signature_and_nothing_else(

@@ -17,6 +17,7 @@ import pytest
 import digest.smtp
 from digest.config import Smtp
 from digest.model import Message, Outcome, OutcomeKind
+from digest.work import loop
 from tests.cutting import Cut, CuttingProxy
 from tests.fast_sink import MODES, Copy, SinkServer, Ways
 from tests.handing_over import until_known
@@ -54,8 +55,8 @@ class Bench:
 
     async def run(self, sessions: Iterable[Session], patience: float = 60.0) -> Counter[Kind]:
         """All of them, many at a time; how often a message of theirs ended how."""
-        loop, gate = asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)
-        listener = await loop.create_server(self.sink.protocol, "127.0.0.1", 0, backlog=1000)
+        gate = asyncio.Semaphore(AT_ONCE)
+        listener = await asyncio.get_running_loop().create_server(self.sink.protocol, "127.0.0.1", 0, backlog=1000)
         self.port = listener.sockets[0].getsockname()[1]
 
         async def one(session: Session) -> tuple[Session, CuttingProxy, dict[int, list[Outcome]]]:
@@ -129,8 +130,8 @@ def length(mode: str, side: str) -> int:
 
     async def uncut() -> int:
         bench, session = Bench(mode), Session(0, None)
-        loop = asyncio.get_running_loop()
-        listener = await loop.create_server(bench.sink.protocol, "127.0.0.1", 0)
+        running = asyncio.get_running_loop()
+        listener = await running.create_server(bench.sink.protocol, "127.0.0.1", 0)
         bench.port = listener.sockets[0].getsockname()[1]
         proxy, history = await bench._through(session, 60.0)
         listener.close()
@@ -139,7 +140,7 @@ def length(mode: str, side: str) -> int:
         ]  # fmt: skip
         return len(proxy.passed["client" if side == "client" else "server"])
 
-    return asyncio.run(uncut())
+    return loop.run(uncut())
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
@@ -147,7 +148,7 @@ def length(mode: str, side: str) -> int:
 def test_cut_at_every_byte(mode: str, side: str) -> None:
     whole = length(mode, side)
     cuts = [Cut("client" if side == "client" else "server", at, "close") for at in range(whole)]
-    ends = asyncio.run(Bench(mode).run(map(Session, range(len(cuts)), cuts)))
+    ends = loop.run(Bench(mode).run(map(Session, range(len(cuts)), cuts)))
     assert min(ends[Kind.accepted], ends[Kind.uncertain], ends[Kind.unsent]) > 0
 
 
@@ -156,7 +157,7 @@ def test_cut_at_every_byte(mode: str, side: str) -> None:
 def test_reset_at_every_byte(mode: str, side: str) -> None:
     whole = length(mode, side)
     cuts = [Cut("client" if side == "client" else "server", at, "reset") for at in range(whole)]
-    ends = asyncio.run(Bench(mode).run(map(Session, range(len(cuts)), cuts)))
+    ends = loop.run(Bench(mode).run(map(Session, range(len(cuts)), cuts)))
     assert ends[Kind.uncertain] > 0
 
 
@@ -164,6 +165,6 @@ def test_reset_at_every_byte(mode: str, side: str) -> None:
 def test_silence_after_any_byte_ends_by_itself(mode: str) -> None:
     cuts = [Cut("server", at, "stall") for at in range(0, length(mode, "server"), 5)]
     cuts += [Cut("client", at, "stall") for at in range(0, length(mode, "client"), 7)]
-    ends = asyncio.run(Bench(mode).run(map(Session, range(len(cuts)), cuts), patience=STALL))
+    ends = loop.run(Bench(mode).run(map(Session, range(len(cuts)), cuts), patience=STALL))
     assert ends[Kind.uncertain] > 0
     assert ends[Kind.unsent] > 0

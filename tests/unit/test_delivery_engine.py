@@ -99,10 +99,11 @@ class MemoryLedger:
         self.most_offered = max(self.most_offered, sum(s is State.offered for s in self.states.values()))
         return Offered(frozenset(offered), self.clock.now() + self.lease, frozenset(skipped))
 
-    def renew(self) -> None:
+    def renew(self) -> dt.datetime:
         self.renewals += 1
         if self.renew_breaks:
             raise self.renew_breaks
+        return self.clock.now() + self.lease
 
     def give_back(self) -> int:
         back = [number for number, state in self.states.items() if state is State.claimed]

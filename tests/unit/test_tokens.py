@@ -218,6 +218,12 @@ def test_several_at_once_make_one_file(tmp_path: Path) -> None:
     assert all(ring == rings[0] for ring in rings)
 
 
+def test_a_ring_that_cannot_be_saved_says_where(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be made") as caught:
+        RING.save(tmp_path / "nowhere" / "digest.keys")
+    assert caught.value.key == "keys.file"
+
+
 def test_a_missing_file_is_not_made_unasked(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no key file") as caught:
         KeyRing.load(tmp_path / "digest.keys")
