@@ -55,8 +55,8 @@ class Report:
 class Limits:
     """Times in seconds."""
 
-    page: int = 200
-    """Rows of one claim, at least: a few milliseconds of the writer's time."""
+    page: int = 500
+    """Rows of one claim, at least: some milliseconds of the writer's time."""
     heartbeat: float = 15.0
     """How often the lease is renewed while nothing else is written: a fraction of its length."""
     drain: float = 28.0
