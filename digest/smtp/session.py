@@ -19,7 +19,7 @@ What makes that true, for any number of copies in flight:
   next reply is about, and its `awaits` says which of its commands.
 - A reply to a command that has not left (`awaits` > `written`) is nobody's answer: the connection is not
   trusted any more.
-- A new connection is trusted with one message first, and with one more for each that it took: a server that
+- A new connection is trusted with one message first, and with two more for each that it took: a server that
   hangs up in silence brings one copy in doubt, not all that could be in flight.
 - The text leaves in blocks, as the driver asks for them, so that what is in doubt is what the connection
   holds, and an answer before the end of a text is seen to be one.
@@ -343,7 +343,7 @@ class Session:
             flying.popleft()
             self._unclean = self._chunked and not fits
             if fits and self._most < self._depth:
-                self._most += 1
+                self._most = min(self._most + 2, self._depth)
             if copy.outcome is None:
                 outcome = copy.refusal or reply.outcome(copy.message.delivery, _kind(code), "text")
                 self._tell(copy, outcome, events)

@@ -21,6 +21,8 @@ from digest.work.direct import hand_over
 PATIENCE = 30.0
 """Seconds for all letters of one occasion."""
 
+_POLICY = SMTP.clone(cte_type="7bit")
+"""Not every relay takes 8-bit text (RFC 6152)."""
 Send = Callable[[Sequence[EmailMessage]], list[str]]
 """Sends letters and returns the addresses that were not taken, with the reply."""
 
@@ -29,7 +31,7 @@ def letter(
     *, sender_name: str, sender: str, to: str, subject: str, text: str, at: dt.datetime
 ) -> EmailMessage:
     """One letter to one person. Raises ValueError for a header that cannot be written."""
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     local, _, domain = sender.rpartition("@")
     message["From"] = Address(sender_name, local, domain)
     message["To"] = to

@@ -26,6 +26,7 @@ from digest.delivery import (
 )
 from digest.errors import AddressError, StoreError, TransportError
 from digest.model import DeliveryState, Message, Outcome, OutcomeKind, Recipient
+from digest.ports import Results
 from tests.fakes import FixedClock
 
 Kind = OutcomeKind
@@ -111,6 +112,7 @@ class ScriptedTransport:
         self.usual: Callable[[int], Outcome | Exception] = lambda n: Outcome(n, Kind.accepted, 250)
         self.delay: Callable[[], float] = lambda: 0.0
         self.flying = 0
+        self.tasks: set[asyncio.Task[None]] = set()
 
     @property
     def capacity(self) -> int:
@@ -119,7 +121,35 @@ class ScriptedTransport:
     async def open(self) -> None:
         return None
 
-    async def send(self, message: Message) -> Outcome:
+    @property
+    def server(self) -> str:
+        return "relay.test:25"
+
+    def send(self, messages: Sequence[Message], results: Results) -> None:
+        for message in messages:
+            script = self.answers.get(message.delivery)
+            fault = script[0] if script else None
+            if isinstance(fault, RuntimeError):
+                raise fault
+            task = asyncio.create_task(self._one(message, results))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    def break_off(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+
+    async def _one(self, message: Message, results: Results) -> None:
+        try:
+            results.outcome(await self._answer(message))
+        except asyncio.CancelledError:
+            words = "broken off before the server answered"
+            results.outcome(Outcome(message.delivery, Kind.uncertain, reply=words))
+        except TransportError as error:
+            results.unusable(error)
+            results.outcome(Outcome(message.delivery, Kind.unsent))
+
+    async def _answer(self, message: Message) -> Outcome:
         number = message.delivery
         assert self.ledger.states[number] is State.offered, "sent before it was offered"
         self.sent.append(number)

@@ -139,6 +139,8 @@ class Conversation(RuleBasedStateMachine):
     def speak_unasked(self, *, sure: bool, reply: bytes) -> None:
         if sure:
             self.planned = True
+            if reply.startswith(b"5"):  # whoever is about to hand over a text is refused by that
+                self.server.refused |= {copy.message.rcpt_to for copy in self.copies.values()}
             self._hear(reply)
 
     @rule(sure=RARELY, kept_back=st.sampled_from([0, 1, 5, 40, 1000]), read=st.booleans())
