@@ -90,7 +90,7 @@ class Connection:
         try:
             async with asyncio.timeout(self._relay.timeouts.connect):
                 sock = await self._connected()
-        except OSError as error:  # TimeoutError is one
+        except (OSError, ValueError) as error:  # TimeoutError is one; a host that is no name, another
             seconds = self._relay.timeouts.connect
             problem = (
                 f"no answer within {seconds:g} seconds" if isinstance(error, TimeoutError) else reason(error)
@@ -101,7 +101,7 @@ class Connection:
             self._opening = None
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._listen is not None:
-            self._listen("*", f"connected to {self._relay.server} ({sock.getpeername()[0]})")
+            self._listen("*", f"connected to {self._relay.server}")
         self._sock = sock
         self._moved = self._loop.time()
         self._loop.add_reader(sock.fileno(), self._readable)

@@ -182,7 +182,7 @@ def test_check_notes_what_will_not_do_for_real_sending(config: Path) -> None:
 
     assert document["ok"] is True
     said = "\n".join(document["notes"])
-    for part in ("chmod 600", "implicit TLS", "cross the network", "RFC 8058", "postal", "nobody can send"):
+    for part in ("chmod 600", "implicit TLS", "cross a network", "RFC 8058", "postal", "nobody can send"):
         assert part in said
     assert len(document["notes"]) == 6
 
