@@ -15,10 +15,11 @@ from typing import Protocol
 
 from digest.errors import TransportError
 from digest.smtp.envelope import Copy
-from digest.smtp.events import Closed, Failed, Ready, StartTls, TokenWanted
+from digest.smtp.events import Closed, Event, Failed, Ready, StartTls, TokenWanted
 from digest.smtp.relay import GOODBYE, Relay, reason
 from digest.smtp.replies import printable
-from digest.smtp.session import Buffer, Event, Phase, Session
+from digest.smtp.session import Session
+from digest.smtp.transactions import Buffer, Phase
 
 _READ = 16 * 1024
 _COMMANDS = (b"RSET", b"MAIL", b"RCPT", b"DATA", b"BDAT", b".", b"QUIT")

@@ -10,8 +10,9 @@ import pytest
 from digest.model import Message, Outcome, OutcomeKind
 from digest.smtp.capabilities import Options
 from digest.smtp.envelope import Copy
-from digest.smtp.events import Closed
-from digest.smtp.session import BLOCK, Event, Session
+from digest.smtp.events import Closed, Event
+from digest.smtp.session import Session
+from digest.smtp.transactions import BLOCK
 
 Kind = OutcomeKind
 TEXT = b"Subject: x\r\n\r\nhello\r\n"

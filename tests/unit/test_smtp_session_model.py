@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from digest.model import Message, OutcomeKind
 from digest.smtp.capabilities import Mode, Options
 from digest.smtp.envelope import Copy, text_of
-from digest.smtp.events import Closed, Ready
-from digest.smtp.session import Event, Session
+from digest.smtp.events import Closed, Event, Ready
+from digest.smtp.session import Session
 from tests.model_smtp import CLOSE, LOST, SILENT, USUAL, ModelServer
 
 Kind = OutcomeKind
