@@ -131,7 +131,9 @@ class SmtpTransport:
             pass
         finally:
             self.break_off()
-            self._changed, self._at = None, 0
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer, self._changed, self._at = None, None, 0
 
     # The pool
 
@@ -223,7 +225,8 @@ class SmtpTransport:
         self._note_change()
         if self._breaking_off:
             return
-        temporary = error.phase in ("connect", "greeting") and (error.code is None or error.code < 500)
+        early = error.phase in ("connect", "greeting", "EHLO", "HELO")
+        temporary = not error.for_good and (early if error.code is None else error.code < 500)
         if self._connections and temporary:
             # One more than the relay wants.
             self._most = len(self._connections)
