@@ -68,9 +68,9 @@ class Newsroom:
     """Its PostgreSQL database; "" for SQLite."""
 
     @contextmanager
-    def copy(self, people: int, *, key: str = "") -> Iterator[Copy]:
+    def copy(self, people: int, *, key: str = "", within: Path = FOLDER) -> Iterator[Copy]:
         """One with the first `people` readers, that signs with a `key` of that kind; gone afterwards."""
-        folder = Path(tempfile.mkdtemp(prefix="run-", dir=FOLDER))
+        folder = Path(tempfile.mkdtemp(prefix="run-", dir=within))
         variables: dict[str, str] = {}
         database = ""
         try:

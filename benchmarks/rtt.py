@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from benchmarks._clients import (
     CONNECTIONS,
+    MEMORY,
     Aiosmtplib,
     Client,
     Nodemailer,
@@ -72,12 +73,27 @@ def lines(room: Newsroom) -> list[Line]:
     ]
 
 
-def rates(room: Newsroom, round_trip: float, rounds: int) -> dict[str, float]:
+def without_disk(room: Newsroom) -> list[Line]:
+    """Both depths again with the ledger in memory: what the engine leaves of the line by itself."""
+    if not MEMORY.is_dir():
+        return []
+    return [
+        Line(
+            Ours(f"depth {depth}", room, chunking(depth), within=MEMORY),
+            f"... {depth}, no disk",
+            depth,
+            20_000,
+        )
+        for depth in (16, 8)
+    ]
+
+
+def rates(clients: Sequence[Line], round_trip: float, rounds: int) -> dict[str, float]:
     """The median of each client; rounds alternate between the clients."""
     found: dict[str, list[float]] = {}
     broken: set[str] = set()
     for _ in range(rounds):
-        for line in lines(room):
+        for line in clients:
             if line.title in broken:
                 continue
             messages = line.messages(round_trip)
@@ -97,7 +113,7 @@ def rates(room: Newsroom, round_trip: float, rounds: int) -> dict[str, float]:
 def at_one(room: Newsroom) -> None:
     """The table at 20 ms."""
     before = fsync_milliseconds()[0]
-    medians = rates(room, AT, ROUNDS)
+    medians = rates([*lines(room), *without_disk(room)], AT, ROUNDS)
     disk = (before + fsync_milliseconds()[0]) / 2
     allowed = CONNECTIONS / AT * 1000
     print(f"{AT} ms round trip, {CONNECTIONS} connections: {allowed:,.0f} round trips a second in all")
@@ -105,8 +121,8 @@ def at_one(room: Newsroom) -> None:
     for title, rate in medians.items():
         print(f"{title:28} {rate:10,.0f}  {rate / allowed:12.2f}")
     print(
-        f"      this disk keeps 4 kB (fsync) in {disk:.2f} ms, which a full line waits for, too: it leaves "
-        f"{AT / (AT + disk):.2f} of each figure with depth"
+        f"      this disk keeps 4 kB (fsync) in {disk:.2f} ms; each copy of a full line waits one to two "
+        f"times for that: of each figure with depth {AT / (AT + 1.5 * disk):.2f} are left"
     )
     pipelined, peer = medians.get("digest, pipelining"), medians.get("aiosmtplib")
     if pipelined:
@@ -114,9 +130,12 @@ def at_one(room: Newsroom) -> None:
         if peer:
             bar("pipelining against aiosmtplib", pipelined / peer, 4, " x")
     for depth in (8, 16):
+        in_memory = medians.get(f"... {depth}, no disk", 0)
         if chunked := medians.get(f"digest, chunking, depth {depth}"):
             share = chunked / allowed / depth
             bar(f"chunking, of {depth} x connections / round trip", share, 0.85, digits=2)
+            if in_memory:
+                bar("  the same without a disk", in_memory / allowed / depth, 0.85, digits=2)
             if peer and depth == 8:
                 bar("chunking at depth 8 against aiosmtplib", chunked / peer, 25, " x")
 
@@ -124,7 +143,7 @@ def at_one(room: Newsroom) -> None:
 def all_of_them(room: Newsroom) -> list[Curve]:
     found: dict[str, list[tuple[float, float]]] = {}
     for round_trip in ROUND_TRIPS:
-        for title, rate in rates(room, round_trip, ROUNDS).items():
+        for title, rate in rates(lines(room), round_trip, ROUNDS).items():
             found.setdefault(title, []).append((round_trip, rate))
             print(f"{title:28} {round_trip:4} ms {rate:10,.0f} messages/s", flush=True)
     ours = {line.title for line in lines(room) if isinstance(line.client, Ours)}

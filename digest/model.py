@@ -423,6 +423,9 @@ class Message:
     rcpt_to: str
     content: bytes
     plain: bool = False
+    server: str = ""
+    """The only server that may be given it (as `Transport.server` names it); "" for any. A copy in doubt must
+    not go to another server than the one that may have it already."""
 
 
 class OutcomeKind(StrEnum):

@@ -57,22 +57,27 @@ def run(environ: dict[str, str], at: int) -> int:
 
 
 def _kill_at(at: int) -> None:
-    points, real = itertools.count(1), Database.write
+    points = itertools.count(1)
 
     def point() -> None:
         if next(points) == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    for name in ("write", "write_snapshot"):
+        setattr(Database, name, _killing(getattr(Database, name), point))
+    for writer in (SqliteWriter, PostgresWriter):
+        _kill_in(writer, point)
+
+
+def _killing(real: Any, point: Callable[[], None]) -> Any:
     @contextmanager
-    def write(self: Database, *, snapshot: bool = False) -> Iterator[sa.Connection]:
-        with real(self, snapshot=snapshot) as connection:
+    def write(self: Database) -> Iterator[sa.Connection]:
+        with real(self) as connection:
             yield connection
             point()
         point()
 
-    Database.write = write  # type: ignore[method-assign]
-    for writer in (SqliteWriter, PostgresWriter):
-        _kill_in(writer, point)
+    return write
 
 
 def _kill_in(writer: Any, point: Callable[[], None]) -> None:

@@ -26,11 +26,11 @@ LOST = b"lost"
 
 @dataclass
 class ModelServer:
-    """`plans`: for each verb (TEXT: the end of a text) the answers to give instead of the usual ones, in turn.
+    """`plans`: for each verb (TEXT: the end of a text) the answers to give, in turn, before the usual ones.
 
-    An answer is a reply without its CRLF, SILENT (nothing is said or done), CLOSE (the same, and it is over)
-    or LOST (it is done, but nobody hears of it any more). A positive answer is obeyed: what is answered 2xx
-    has been done, what is not has not. After 421, CLOSE and LOST it reads nothing more.
+    An answer is a reply without its CRLF, SILENT (from here on nothing is said or done), CLOSE (the same, and
+    the connection ends) or LOST (it is done, but nobody hears of it any more). A positive answer is obeyed:
+    what is answered 2xx has been done, what is not has not. After 421, CLOSE and LOST it reads nothing more.
     """
 
     extensions: tuple[bytes, ...] = ()
@@ -40,6 +40,7 @@ class ModelServer:
     said: bytearray = field(default_factory=bytearray)
     verbs: list[str] = field(default_factory=list)
     closed: bool = False
+    stalled: bool = False
     refused: set[str] = field(default_factory=set)
     """Senders and recipients that it said no to, of its own accord."""
     confused: bool = False
@@ -57,7 +58,7 @@ class ModelServer:
     def feed(self, data: bytes) -> None:
         """Reads what has arrived."""
         self._unread += data
-        while not self.closed and self._step():
+        while not (self.closed or self.stalled) and self._step():
             pass
 
     def _step(self) -> bool:
@@ -88,7 +89,7 @@ class ModelServer:
         self._command(line.decode())
         return True
 
-    def _command(self, line: str) -> None:
+    def _command(self, line: str) -> None:  # noqa: C901 - one branch to a command
         verb, _, rest = line.partition(" ")
         self.verbs.append(verb)
         path = rest.partition("<")[2].partition(">")[0]
@@ -153,8 +154,10 @@ class ModelServer:
         if answer in (CLOSE, LOST):
             self.closed = True
             return answer == LOST
-        if answer:
-            self._say(answer)
+        if answer == SILENT:
+            self.stalled = True
+            return False
+        self._say(answer)
         last = answer.rpartition(b"\n")[2]
         if last[:1] in (b"4", b"5"):
             self.refused.add(who)

@@ -64,10 +64,14 @@ class _Talk:
     buffer: bytearray = field(default_factory=bytearray)
     mail_from: str | None = None
     rcpt_to: list[str] = field(default_factory=list)
+    taken: int = 0
 
 
 class SmtpServer:
-    """Listens on 127.0.0.1 within its `with` block. `most` limits the connections at a time (421 beyond)."""
+    """Listens on 127.0.0.1 within its `with` block.
+
+    `most` limits the connections at a time, `per_connection` the messages over one (421 beyond either).
+    """
 
     def __init__(
         self,
@@ -79,6 +83,7 @@ class SmtpServer:
         token: str = "",
         extensions: tuple[bytes, ...] = (b"SIZE 100000000", b"8BITMIME", b"PIPELINING", b"CHUNKING"),
         most: int = 1000,
+        per_connection: int = 0,
         pace: float = 0.0,
     ) -> None:
         self.faults = list(faults)
@@ -89,6 +94,7 @@ class SmtpServer:
         self._tls, self._implicit = tls, implicit
         self._user, self._password, self._token = user, password, token
         self._extensions, self._most, self._pace = extensions, most, pace
+        self._per_connection = per_connection
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._socks: set[socket.socket] = set()
@@ -175,6 +181,9 @@ class SmtpServer:
         elif verb == "AUTH":
             self._authenticate(talk, line.split(" ")[1:])
         elif verb == "MAIL":
+            if 0 < self._per_connection <= talk.taken:
+                self._say(talk, b"421 4.7.0 enough for one connection\r\n")
+                raise _Hangup
             usual = b"250 2.1.0 ok\r\n" if talk.mail_from is None else b"503 5.5.1 nested MAIL\r\n"
             if self._act(talk, "mail", usual) < 300:
                 talk.mail_from, talk.rcpt_to = line.partition("<")[2].partition(">")[0], []
@@ -267,6 +276,7 @@ class SmtpServer:
         else:
             number = 0
         talk.mail_from, talk.rcpt_to = None, []
+        talk.taken += 1
         self._carry_out(talk, fault, b"250 2.0.0 ok queued as %d\r\n" % number)
 
     def _act(self, talk: _Talk, at: str, usual: bytes, who: str = "") -> int:

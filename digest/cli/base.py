@@ -41,6 +41,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "init": "Write a commented config.toml, the keys and an empty database.",
         "config": "Check the configuration, or show what is in effect.",
         "db": "Bring the database to this version, or check it.",
+        "smtp": "Try the relay: conversation, TLS, sign-in, rate, a message.",
     },
     "Stories, signals, people": {
         "sources": "Look at the configured sources now.",

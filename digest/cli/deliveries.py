@@ -8,8 +8,9 @@ import click
 
 from digest.cli.base import actor, pass_app
 from digest.cli.output import json_option, print_json, say, table
+from digest.cli.sending import domain_table, in_words
 from digest.errors import NothingToDo, UsageError
-from digest.model import Delivery, DeliveryState
+from digest.model import Delivery, DeliveryState, EditionState
 
 if TYPE_CHECKING:
     from digest.app import App
@@ -28,7 +29,7 @@ class _Group(click.Group):
         return super().parse_args(ctx, args)
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        formatter.write_usage(ctx.command_path, "EDITION [--state STATE] [--all] [--json]")
+        formatter.write_usage(ctx.command_path, "EDITION [--state STATE] [--domains] [--all] [--json]")
         formatter.write_usage(ctx.command_path, "resolve EDITION --resend | --skip")
 
 
@@ -49,6 +50,7 @@ def command() -> None:
     epilog="""\b
     Examples:
       digest deliveries weekly
+      digest deliveries weekly --domains
       digest deliveries list weekly --state rejected --all""",
 )
 @click.argument("edition")
@@ -57,22 +59,37 @@ def command() -> None:
     type=click.Choice([state.value for state in DeliveryState]),
     help="Only copies in this state.",
 )
-@click.option("--all", "everything", is_flag=True, help=f"Every copy; else the first {_SHOWN}.")
+@click.option("--domains", is_flag=True, help="Figures for each domain instead of single copies.")
+@click.option("--all", "everything", is_flag=True, help=f"Every copy or domain; else the first {_SHOWN}.")
 @json_option
 @pass_app
-def list_(app: App, edition: str, state: str | None, everything: bool, as_json: bool) -> None:
+def list_(app: App, edition: str, state: str | None, domains: bool, everything: bool, as_json: bool) -> None:
     """List the copies of an edition with their state and the relay's last words (the word `list` may be left
-    out)."""
+    out). Of one that is leaving it says how fast, and how long it will take."""
     found = app.editions.get(edition)
+    if domains:
+        _by_domain(app, found, everything, as_json)
+        return
     wanted = DeliveryState(state) if state else None
     counts = app.ledger.counts(found.id)
     limit = None if everything or as_json else _SHOWN
     rows = list(app.ledger.deliveries(found.id, _message_id(app, found), state=wanted, limit=limit))
+    going = app.ledger.progress(found.id) if found.state is EditionState.sending else None
     if as_json:
-        print_json({"edition": found.name, "counts": counts, "deliveries": [_facts(row) for row in rows]})
+        print_json(
+            {
+                "edition": found.name,
+                "counts": counts,
+                "rate": going.rate if going else None,
+                "seconds_left": going.seconds_left if going else None,
+                "deliveries": [_facts(row) for row in rows],
+            }
+        )
         return
     told = ", ".join(f"{count:,} {each.value}" for each, count in counts.items() if count)
     say(f"{found.name}: {told or 'the audience is not fixed yet'}")
+    if going is not None and going.rate:
+        say(f"Leaving now: {in_words(going.rate, going.left, going.seconds_left)}")
     table(
         ["Address", "State", "Attempts", "Reply"],
         [(row.address, row.state.value, row.attempts, _reply(row)) for row in rows],
@@ -122,6 +139,15 @@ def resolve(app: App, edition: str, resend: bool, skip: bool, only: tuple[str, .
         say(f"{changed:,} will be sent once more. Now: digest send {found.name} --resume (or digest run)")
     else:
         say(f"{changed:,} left as they are.")
+
+
+def _by_domain(app: App, found: Edition, everything: bool, as_json: bool) -> None:
+    domains = app.ledger.domains(found.id, limit=10_000 if everything or as_json else _SHOWN)
+    if as_json:
+        facts = [{"domain": each.domain or None, "counts": each.counts} for each in domains]
+        print_json({"edition": found.name, "domains": facts})
+    else:
+        domain_table(domains)
 
 
 def _message_id(app: App, edition: Edition) -> Any:

@@ -13,6 +13,7 @@ import click
 
 from digest.cli.base import INTERRUPTED, actor, pass_app
 from digest.cli.output import json_option, print_json, progress, say
+from digest.cli.sending import domain_table, duration
 from digest.errors import DigestError, NothingToDo, StoreError, TransportError
 from digest.model import DeliveryState, EditionState
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from digest.work.send import Sent
 
 WAITS = 3
+_WORTH_A_TABLE = 50
+"""So many copies are told of by domain, too."""
 
 
 @click.command(
@@ -119,9 +122,15 @@ def _send(app: App, found: Edition, resume: bool, as_json: bool) -> None:
                 "seconds": round(sent.seconds, 3),
                 "finished": sent.finished,
                 "next_attempt": sent.next_attempt,
+                "domains": [
+                    {"domain": each.domain or None, "counts": each.counts}
+                    for each in app.ledger.domains(found.id)
+                ],
             }
         )
     _tell(sent)
+    if not as_json and sum(sent.counts.values()) >= _WORTH_A_TABLE:
+        domain_table(app.ledger.domains(found.id))
     click.get_current_context().exit(exit_code(sent))
 
 
@@ -159,8 +168,9 @@ def in_words(now: Progress) -> str:
     parts.insert(0, f"{now.done.get(DeliveryState.accepted, 0):,} accepted")
     parts.append(f"{now.rate:,.0f}/s")
     if now.left and now.seconds_left is not None:
-        minutes, seconds = divmod(round(now.seconds_left), 60)
-        parts.append(f"{minutes}:{seconds:02} left")
+        parts.append(f"{duration(now.seconds_left)} left")
+    if now.waiting:
+        parts.append(f"waits {duration(now.resumes)}: {now.waiting}")
     return ", ".join(parts)
 
 

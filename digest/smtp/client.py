@@ -131,7 +131,7 @@ class SmtpTransport:
             pass
         finally:
             self.break_off()
-            self._changed = None
+            self._changed, self._at = None, 0
 
     # The pool
 
@@ -184,7 +184,14 @@ class SmtpTransport:
     # What connections ask and tell
 
     def next_copy(self) -> Copy | None:
-        return self._queue.popleft() if self._queue else None
+        while self._queue:
+            job = self._queue.popleft()
+            only = job.message.server
+            if not only or only == self._relay.server:
+                return job
+            reply = f"only {only} may be given this copy, which cannot be used now"
+            self._tell(job, Outcome(job.message.delivery, OutcomeKind.unsent, reply=reply))
+        return None
 
     def allowed(self) -> bool:
         if self._results is None or self._results.allowed():
@@ -195,7 +202,7 @@ class SmtpTransport:
     def told(self, copy: Copy) -> None:
         assert isinstance(copy, _Job)
         assert copy.outcome is not None
-        if copy.outcome.kind is OutcomeKind.unsent and self._again([copy]):
+        if copy.outcome.kind is OutcomeKind.unsent and self._again([copy], tries=1):
             self._spread()
         else:
             self._tell(copy, copy.outcome)
@@ -234,26 +241,28 @@ class SmtpTransport:
     def ended(self, connection: Connection, copies: Sequence[Copy], closed: Closed) -> None:
         self._connections.remove(connection)
         again: list[_Job] = []
-        usual = closed.usual or connection.session.served > 0
         for copy in copies:
             assert isinstance(copy, _Job)
             assert copy.outcome is not None
-            if usual and copy.outcome.kind is OutcomeKind.unsent and not self._breaking_off:
+            if copy.outcome.kind is OutcomeKind.unsent and not self._breaking_off:
                 again.append(copy)
             else:
                 self._tell(copy, copy.outcome)
-        self._again(again)
+        if len(again) < len(copies):  # it was one of the others that was under way
+            self._again(again, tries=0)
+        else:
+            self._again(again, tries=1 if closed.usual or connection.session.served else _TRIES)
         self._note_change()
         self._spread()
 
-    def _again(self, jobs: Sequence[_Job]) -> bool:
+    def _again(self, jobs: Sequence[_Job], *, tries: int) -> bool:
         """Puts messages that were certainly not taken in front of the queue, to go over another connection.
 
-        That was the first one's try; those behind it had none. Whether anything goes on.
+        For the first one that counts as so many tries; those behind it had none. Whether anything goes on.
         """
         kept = list(jobs)
         if kept:
-            kept[0].tries += 1
+            kept[0].tries += tries
             if kept[0].tries >= _TRIES:
                 job = kept.pop(0)
                 assert job.outcome is not None
@@ -275,9 +284,8 @@ class SmtpTransport:
 
     def _unusable(self, error: TransportError) -> None:
         """Tells whoever waits; after that everything may be tried anew."""
-        for first in self._errors:
-            error = first  # the first server's trouble is the one to mend
-            break
+        if self._errors:
+            error = _both(self._errors[0], error)
         self._errors.clear()
         self._at = 0
         for waiter in self._waiters:
@@ -292,6 +300,14 @@ class SmtpTransport:
                 job,
                 Outcome(job.message.delivery, OutcomeKind.unsent, reply=f"{error.phase}: {error.problem}"),
             )
+
+
+def _both(first: TransportError, second: TransportError) -> TransportError:
+    """The first server's trouble is the one to mend; it is for good when both are."""
+    problem = f"{first.problem}; nor can {second.server}, {second.phase}: {second.problem}"
+    error = TransportError(first.server, first.phase, problem, code=first.code, hint=first.hint)
+    error.for_good = first.for_good and second.for_good
+    return error
 
 
 def _distinct(all_results: Iterable[Results]) -> list[Results]:

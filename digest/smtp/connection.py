@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -18,9 +18,11 @@ from digest.errors import TransportError
 from digest.smtp.envelope import Copy
 from digest.smtp.events import Closed, Failed, Ready, StartTls, TokenWanted
 from digest.smtp.relay import GOODBYE, Relay, reason
+from digest.smtp.replies import printable
 from digest.smtp.session import Buffer, Event, Phase, Session
 
 _READ = 16 * 1024
+_COMMANDS = (b"RSET", b"MAIL", b"RCPT", b"DATA", b"BDAT", b".", b"QUIT")
 _LATER = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -55,8 +57,18 @@ class Owner(Protocol):
 class Connection:
     """Opened by `open`, fed by `pump`, watched over by `tick`."""
 
-    def __init__(self, relay: Relay, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
-        self._relay, self._owner, self._loop = relay, owner, loop
+    def __init__(
+        self,
+        relay: Relay,
+        owner: Owner,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        listen: Callable[[str, str], object] | None = None,
+    ) -> None:
+        """`listen` hears who speaks ("C", "S", "*") and each line, without secrets and texts."""
+        self._relay, self._owner, self._loop, self._listen = relay, owner, loop, listen
+        self.round_trip = 0.0
+        """Seconds that connecting took, which is one round trip."""
         self.session = Session(relay.options)
         self._sock: socket.socket | None = None
         self._tls: ssl.SSLSocket | None = None
@@ -70,6 +82,8 @@ class Connection:
         """When the server last did something, or was given something to do."""
         self._opening: asyncio.Task[None] | None = None
         self._token: asyncio.Task[None] | None = None
+        self._last_token = ""
+        self._heard = b""
 
     # Opening
 
@@ -91,6 +105,8 @@ class Connection:
         finally:
             self._opening = None
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._listen is not None:
+            self._listen("*", f"connected to {self._relay.server} ({sock.getpeername()[0]})")
         self._sock = sock
         self._moved = self._loop.time()
         self._loop.add_reader(sock.fileno(), self._readable)
@@ -107,8 +123,10 @@ class Connection:
             try:
                 sock.setblocking(False)
                 share = self._relay.timeouts.connect / (len(found) - number)
+                started = loop.time()
                 async with asyncio.timeout(share if len(found) > 1 else None):
                     await loop.sock_connect(sock, address)
+                self.round_trip = loop.time() - started
             except OSError as error:
                 sock.close()
                 problem = error
@@ -153,23 +171,30 @@ class Connection:
             return
         self._shaking = False
         self._moved = self._loop.time()
+        if self._listen is not None:
+            self._listen("*", f"{self._tls.version()}, certificate checked")
         if not self._relay.implicit:
             self.session.secured()
             self.pump()
 
-    async def _fetch_token(self, *, fresh: bool) -> None:
+    async def _fetch_token(self) -> None:
         try:
-            token = await self._relay.token(fresh=fresh)
+            token = await self._relay.token(refused=self._last_token)
         except TransportError as error:
             self._token = None
             self._fail(error)
             return
-        self._token = None
+        self._token, self._last_token = None, token
         self._moved = self._loop.time()
         self.session.token(token)
         self.pump()
 
     # Bytes
+
+    @property
+    def encryption(self) -> ssl.SSLSocket | None:
+        """The socket under TLS; None in the clear. Good while the connection is open."""
+        return None if self._shaking else self._tls
 
     @property
     def room(self) -> int:
@@ -191,7 +216,10 @@ class Connection:
                     most -= 1
                     if not session.add(copy):
                         self._owner.told(copy)
+                shown = session.shown
                 pieces = session.take()
+                if pieces and self._listen is not None:
+                    self._let_hear(shown, pieces)
                 if not pieces or not self._write(pieces):
                     break
         finally:
@@ -275,6 +303,8 @@ class Connection:
                 return
             if data[-1] == 10:  # a byte now and then is no answer
                 self._moved = self._loop.time()
+            if self._listen is not None:
+                self._let_hear_server(data)
             self._handle(self.session.receive(data))
             if self._tls is None or not self._tls.pending():
                 return
@@ -291,8 +321,28 @@ class Connection:
             elif isinstance(event, StartTls):
                 self._start_tls()
             elif isinstance(event, TokenWanted):
-                self._token = self._loop.create_task(self._fetch_token(fresh=event.fresh))
+                self._token = self._loop.create_task(self._fetch_token())
         self.pump()
+
+    def _let_hear(self, shown: str, pieces: Sequence[Buffer]) -> None:
+        assert self._listen is not None
+        if shown:
+            self._listen("C", shown)
+            return
+        for piece in pieces:
+            said = bytes(piece)
+            if not said.strip() or said[:8].split(b" ")[0].rstrip() in _COMMANDS:
+                for line in said.decode().splitlines():
+                    self._listen("C", line)
+            else:
+                self._listen("*", f"{len(said):,} bytes of text")
+
+    def _let_hear_server(self, data: bytes) -> None:
+        assert self._listen is not None
+        self._heard += data
+        *lines, self._heard = self._heard.split(b"\n")
+        for line in lines:
+            self._listen("S", printable(line))
 
     # The end
 

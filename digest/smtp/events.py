@@ -14,7 +14,7 @@ class StartTls:
 
 @dataclass(frozen=True, slots=True)
 class TokenWanted:
-    """An access token, for `Session.token`. `fresh`: the one given before was refused."""
+    """An access token, for `Session.token`. `fresh`: the one given before was refused; asked only once."""
 
     fresh: bool
 

@@ -44,6 +44,8 @@ class Handshake:
         self._mechanism = Auth.plain
         self._answers: list[str] = []
         """What to say to each further 334, the last first."""
+        self._secrets = [options.password] if options.password else []
+        """What a server may not have repeated in an error."""
         self._refused_token = ""
         self._tokens = 0
         self.step = Step.greeting
@@ -61,6 +63,7 @@ class Handshake:
 
     def token(self, token: str) -> None:
         """The access token that was asked for."""
+        self._secrets.append(token)
         said = f"user={self._options.user}\x01auth=Bearer {token}\x01\x01"
         self._begin("XOAUTH2", [_base64(said)])
 
@@ -143,6 +146,7 @@ class Handshake:
 
     def _begin(self, mechanism: str, answers: list[str], *, at_once: bool = True) -> None:
         self._answers = answers[::-1]
+        self._secrets += answers
         line = f"AUTH {mechanism}"
         if at_once and len(line) + 1 + len(answers[0]) <= _LONGEST_COMMAND:
             self._say(Step.auth, f"{line} {self._answers.pop()}", f"{line} {HIDDEN}")
@@ -169,9 +173,12 @@ class Handshake:
         return self._failed(reply, f" (token: {self._refused_token})" if self._refused_token else "")
 
     def _failed(self, reply: Reply, more: str = "") -> Failed:
+        words = f"{reply}{more}"
+        for secret in self._secrets:
+            words = words.replace(secret, HIDDEN)
         if reply.code < 400:
-            return Failed(self.step.value, f"an answer that does not fit: {reply}{more}")
-        return Failed(self.step.value, f"{reply}{more}", reply.code)
+            return Failed(self.step.value, f"an answer that does not fit: {words}")
+        return Failed(self.step.value, words, reply.code)
 
     def _say(self, step: Step, line: str, shown: str | None = None) -> None:
         self.step = step

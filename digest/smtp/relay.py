@@ -11,6 +11,7 @@ from pathlib import Path
 
 from digest.config import Smtp, SmtpTls
 from digest.errors import TransportError
+from digest.smtp.access import Access, NoToken
 from digest.smtp.capabilities import Auth, Options, Tls
 
 GOODBYE = 5.0
@@ -34,6 +35,8 @@ class Relay:
     def __init__(self, smtp: Smtp, *, ca_file: Path | None = None, section: str = "smtp") -> None:
         self._ca_file, self._section = ca_file or smtp.ca_file, section
         self._context: ssl.SSLContext | None = None
+        self._access = Access(smtp)
+        self.smtp = smtp
         self.host, self.port = smtp.host.strip("[]"), smtp.port
         self.server = f"{smtp.host}:{smtp.port}"
         self.connections, self.depth = smtp.connections, smtp.depth
@@ -70,9 +73,21 @@ class Relay:
         times = self.timeouts
         return min(1.0, min(times.reply, times.data, times.block, times.text, self.idle, GOODBYE) / 4)
 
-    async def token(self, *, fresh: bool) -> str:
-        """An access token for XOAUTH2. Raises `TransportError`."""
-        raise NotImplementedError
+    async def token(self, *, refused: str = "") -> str:
+        """An access token for XOAUTH2, other than `refused`. Raises `TransportError`."""
+        try:
+            return await self._access.token(refused=refused)
+        except NoToken as error:
+            keys = (
+                "token_command" if self.smtp.token_command else "token_url, client_id and refresh_token_file"
+            )
+            raise TransportError(
+                self.server,
+                "sign-in",
+                str(error),
+                hint=f"Check {keys} of [{self._section}] in config.toml.",
+                for_good=error.for_good,
+            ) from None
 
     @property
     def context(self) -> ssl.SSLContext:

@@ -25,8 +25,8 @@ What makes that true, for any number of copies in flight:
   holds, and an answer before the end of a text is seen to be one.
 - In chunking mode the text leaves before its envelope was answered. RSET stands in front of each envelope
   that follows one whose end is not known: else a refused one would let the next be nested in it (503), or be
-  taken under the wrong sender. The first text over a connection waits for its envelope's replies all the
-  same: a server that answers too often must not have an acceptance ready before it has the text.
+  taken under the wrong sender. The first copy over a connection goes one command at a time all the same: a
+  server that answers too often must not have an acceptance ready before it has the text.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Session:
         self._unclean = False
         """An envelope may be open at the server: RSET before the next."""
         self._proven = False
-        """The server answers envelopes as it should: texts may leave before that."""
+        """In chunking mode: it answered an envelope as it should, one command at a time."""
         self._taken = 0
         self._closing = ""
         """The 421 that was said: nothing is written any more."""
@@ -104,6 +104,11 @@ class Session:
     @property
     def ready(self) -> bool:
         return self._shake is None and not self.over
+
+    @property
+    def shown(self) -> str:
+        """What `take` gives next as people may see it, before the session is ready; "" later."""
+        return self._shake.shown if self._shake is not None and self._shake.line else ""
 
     @property
     def room(self) -> int:
@@ -208,15 +213,13 @@ class Session:
             copy.awaits = RSET
             self._unclean = False
         self._flying.append(copy)
-        if not self._grouped:
+        if not self._grouped or not self._proven:
             return commands + self._command(copy)
         commands += self._envelope(copy)
         if not self._chunked:
             copy.written = DATA
             return commands + "DATA\r\n"
         copy.written = RCPT
-        if not self._proven:
-            return commands
         self._put(f"{commands}BDAT {copy.size} LAST\r\n", pieces)
         copy.due = True
         return self._put_text(copy, pieces)
@@ -279,10 +282,12 @@ class Session:
                 self._shake_hands(self._shake, reply, events)
             if self.over:
                 return events
-        if self._reader.rubbish:
-            self._end(events, self._reader.rubbish)
-        elif self._shake is not None and self._reader.begun and type(events[-1:] and events[-1]) is StartTls:
+        injected = self._reader.begun or self._reader.rubbish
+        if injected and events and isinstance(events[-1], StartTls):
+            events.clear()
             self._end(events, _INJECTED)
+        elif self._reader.rubbish:
+            self._end(events, self._reader.rubbish)
         return events
 
     def lost(self, reason: str, *, kept_back: int = 0) -> list[Event]:
@@ -294,7 +299,7 @@ class Session:
         return events
 
     def _shake_hands(self, shake: Handshake, reply: Reply, events: list[Event]) -> None:
-        if shake.step is Step.driver and events and type(events[-1]) is StartTls:
+        if events and isinstance(events[-1], StartTls):
             events.clear()
             self._end(events, _INJECTED)
             return
@@ -315,6 +320,7 @@ class Session:
         self.capabilities, self.mode = capabilities, capabilities.mode(options)
         self._grouped = capabilities.grouped(options)
         self._chunked = self.mode is Mode.chunking
+        self._proven = not self._chunked
         self._most = 2 if self._grouped and not self._chunked else 1
         self._depth = options.depth if self._grouped and self._chunked else self._most
         limits = [limit for limit in (options.limit, capabilities.most_messages) if limit]

@@ -92,20 +92,25 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self, *, snapshot: bool = False) -> Iterator[sa.Connection]:
-        """A connection in one transaction: committed at the end of the block, undone by any exception.
+    def write(self) -> Iterator[sa.Connection]:
+        """A connection in one transaction: committed at the end of the block, undone by any exception."""
+        with self._explained(), self._engine.begin() as connection:
+            yield connection
 
-        With `snapshot` it sees one moment (on SQLite it always does). Raises `StoreBusy` when PostgreSQL could
-        not do it beside what others did: it may be tried again.
+    @contextmanager
+    def write_snapshot(self) -> Iterator[sa.Connection]:
+        """As `write`, and what it reads is that of one moment, as it always is on SQLite.
+
+        Raises `StoreBusy` when PostgreSQL could not do it beside what others did: it may be tried again.
         """
         engine = self._engine
-        if snapshot and self.file is None:
+        if self.file is None:
             engine = engine.execution_options(isolation_level="REPEATABLE READ")
         with self._explained(), engine.begin() as connection:
             yield connection
 
     def writer(self) -> Writer:
-        """A connection of its own for many short transactions. Opens nothing until it is used; to be closed."""
+        """A connection of its own, for many short transactions. Opens nothing until it is used."""
         writer: Writer
         if self.file is not None:
             writer = SqliteWriter(self._own_connection, self.name, self._patience)

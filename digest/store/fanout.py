@@ -1,8 +1,8 @@
 """Fixes an edition's audience: one row of the ledger for each subscription, in chunks that can be resumed.
 
-A chunk is one transaction, as large as can be without keeping others waiting; `edition.fanned_to` notes the last
-subscription of it. Every subscription of a chunk becomes a row, also one that gets no copy: candidates are
-always queued plus skipped, and the reason of each skip is there to be read.
+A chunk is one transaction, as large as can be without keeping others waiting; `edition.fanned_to` notes the
+last subscription of it. Every subscription of a chunk becomes a row, also one that gets no copy: candidates
+are always queued plus skipped, and the reason of each skip is there to be read.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def fan_out(
         size = pace.size
         start = time.monotonic()
         try:
-            with database.write(snapshot=True) as connection:
+            with database.write_snapshot() as connection:
                 if database.file is None:
                     connection.exec_driver_sql(_ROW_BY_ROW)
                 more = chunks.make(connection, size, fence(connection))
@@ -108,7 +108,7 @@ def fan_out_summary(database: Database, number: int) -> FanOut:
     )
     with database.read() as connection:
         candidates = sum(counted(connection, number).values())
-        skipped = {reason: rows for reason, rows in connection.execute(reasons)}
+        skipped = {row[0]: row[1] for row in connection.execute(reasons)}
     return FanOut(candidates, candidates - sum(skipped.values()), skipped)
 
 

@@ -28,12 +28,14 @@ from digest.store.moves_postgres import PostgresMoves
 from digest.store.moves_sqlite import SqliteMoves
 from digest.store.piles import CHUNK, TO_DO, counted, first_in_doubt, move_pile, move_these, passing, true_up
 from digest.store.reservations import mark_used
-from digest.store.tables import delivery, edition, lease, sending
+from digest.store.tables import delivery, edition, lease, sending, sending_minute
 
 State = DeliveryState
 
 LEASE = dt.timedelta(seconds=60)
 """How long a process may be silent before another may take its place."""
+_KEEP = dt.timedelta(days=8)
+"""Minutes older than that count for no relay's limit."""
 IN_DOUBT = "the process that sent it ended before the server's answer was recorded"
 
 
@@ -82,6 +84,8 @@ class LeasedEdition:
             now = self._fence(connection)
             started = sa.update(sending).where(sending.c.edition == self.number)
             connection.execute(started.values(started=now, updated=now))
+            old = int((now - _KEEP).timestamp()) // 60
+            connection.execute(sa.delete(sending_minute).where(sending_minute.c.minute < old))
         # Nobody else can move these rows from now on: they are looked for without keeping others waiting.
         true_up(self._database, self.number)
         left_behind = sa.or_(delivery.c.epoch.is_(None), delivery.c.epoch != self.held.epoch)

@@ -7,7 +7,9 @@ that sends (`LeasedEdition`).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,6 +37,36 @@ _PAGE = 1000
 _ONCE_MORE: dict[str, Any] = {"resends": delivery.c.resends + 1, "next_attempt": None, "settled": None}
 _NOT_AGAIN: dict[str, Any] = {"skip_reason": "may have arrived; not sent again"}
 _RESERVED = ("test", "example", "invalid", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How far an edition is. `rate` is in results a second."""
+
+    edition: int
+    counts: Mapping[State, int]
+    started: dt.datetime | None
+    """When the latest run began."""
+    updated: dt.datetime | None
+    rate: float
+    seconds_left: float | None
+
+    @property
+    def left(self) -> int:
+        """Copies that are still to be tried, now or later."""
+        return sum(self.counts[state] for state in TO_DO)
+
+
+@dataclass(frozen=True, slots=True)
+class DomainCounts:
+    """What became of the copies to one domain; "" stands for all that are not told by name."""
+
+    domain: str
+    counts: Mapping[State, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
 
 
 class SqlLedger:
@@ -112,6 +144,64 @@ class SqlLedger:
             ).scalar()
         return moment
 
+    def progress(self, number: int) -> Sending | None:
+        """How far a run has come, for whoever looks from another process; None before the audience is fixed.
+
+        Counts are those of this moment; rate and time left are what the run noted last (`updated`).
+        """
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(sending).where(sending.c.edition == number)).first()
+        if row is None:
+            return None
+        counts = {state: int(row._mapping[state.value]) for state in State}  # noqa: SLF001 - its public name
+        return Sending(number, counts, row.started, row.updated, row.rate, row.seconds_left)
+
+    def offered_since(self, moment: dt.datetime) -> int:
+        """Copies of all editions that were offered to the relay since then, counted by whole minutes.
+
+        One that went back to the queue is counted, too: a relay may have seen it.
+        """
+        return sum(self.offered_by_minute(moment).values())
+
+    def offered_by_minute(self, since: dt.datetime) -> dict[dt.datetime, int]:
+        """Copies of all editions that were offered, by the beginning of the minute, in order of time."""
+        first = int(since.timestamp()) // 60
+        kept = sa.select(sending_minute.c.minute, sending_minute.c.offered).where(
+            sending_minute.c.minute >= first
+        )
+        noted = sa.exists().where(
+            sending_minute.c.minute == sending.c.minute, sending_minute.c.edition == sending.c.edition
+        )
+        present = sa.select(sending.c.minute, sending.c.minute_offered).where(
+            sending.c.minute >= first, sending.c.minute_offered > 0, ~noted
+        )
+        both = sa.union_all(kept, present).subquery()
+        total = sa.select(both.c.minute, sa.func.sum(both.c.offered)).group_by(both.c.minute)
+        with self._database.read() as connection:
+            rows = connection.execute(total.order_by(both.c.minute)).all()
+        return {dt.datetime.fromtimestamp(minute * 60, dt.UTC): int(offered) for minute, offered in rows}
+
+    def domains(self, number: int, *, limit: int = 10) -> list[DomainCounts]:
+        """Rows by domain, the largest first, and what is left as one entry without a name.
+
+        Reads every row of the edition: for the summary at the end.
+        """
+        by_domain = (
+            sa.select(delivery.c.domain, delivery.c.state, sa.func.count())
+            .where(delivery.c.edition == number)
+            .group_by(delivery.c.domain, delivery.c.state)
+        )
+        found: dict[str, Counter[State]] = {}
+        with self._database.read() as connection:
+            for domain, state, rows in connection.execute(by_domain):
+                found.setdefault(domain, Counter())[State(state)] += rows
+        largest = sorted(found, key=lambda domain: (-found[domain].total(), domain))
+        rest: Counter[State] = Counter()
+        for domain in largest[limit:]:
+            rest += found[domain]
+        told = [DomainCounts(domain, found[domain]) for domain in largest[:limit]]
+        return [*told, DomainCounts("", rest)] if rest else told
+
     def outside_domain(self, number: int) -> str | None:
         """A domain of this edition's readers that is not reserved for trying things (RFC 2606); or None."""
         reserved = [delivery.c.domain.like(f"%.{name}") for name in _RESERVED]
@@ -157,21 +247,6 @@ class SqlLedger:
         )
         with self._database.read() as connection:
             return [(row.code, row.enhanced, row.reply) for row in connection.execute(query)]
-
-    def minutes_since(self, moment: dt.datetime) -> list[tuple[dt.datetime, int]]:
-        """Copies offered in each minute since then, over all editions; the minutes by their beginning."""
-        first = int(moment.timestamp()) // 60
-        past = sa.select(sending_minute.c.minute, sending_minute.c.offered)
-        present = sa.select(sending.c.minute, sending.c.minute_offered)
-        both = sa.union_all(
-            past.where(sending_minute.c.minute >= first), present.where(sending.c.minute >= first)
-        ).subquery()
-        query = sa.select(both.c.minute, sa.func.sum(both.c.offered)).group_by(both.c.minute)
-        with self._database.read() as connection:
-            return [
-                (dt.datetime.fromtimestamp(minute * 60, dt.UTC), int(count))
-                for minute, count in connection.execute(query.order_by(both.c.minute))
-            ]
 
     def speed(self, number: int) -> float:
         """Copies a second that this edition left with: in its busiest minute, or, of one that took less, over

@@ -1,8 +1,8 @@
 """How copies move from state to state while an edition leaves: what both databases promise.
 
 A move is one transaction on the driver's own connection; the SQL is in `moves_sqlite` and `moves_postgres`,
-each the quickest way there. What is moved is also counted in the same transaction: table `sending` says at any
-moment how many rows of an edition are in which state.
+each the quickest way there. What is moved is also counted in the same transaction: table `sending` says at
+any moment how many rows of an edition are in which state.
 """
 
 from __future__ import annotations

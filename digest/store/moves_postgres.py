@@ -154,8 +154,8 @@ WITH given AS (
 """
 _KEEP_MINUTE = """
 INSERT INTO sending_minute (minute, edition, offered) SELECT minute, edition, minute_offered FROM sending
-WHERE edition = %(edition)s AND minute < %(minute)s AND minute_offered > 0
-ON CONFLICT (minute, edition) DO UPDATE SET offered = excluded.offered"""
+WHERE edition = %(edition)s AND minute <> %(minute)s AND minute_offered > 0
+ON CONFLICT (minute, edition) DO UPDATE SET offered = greatest(sending_minute.offered, excluded.offered)"""
 
 
 class PostgresMoves:
@@ -170,6 +170,7 @@ class PostgresMoves:
         none = "moved AS (SELECT was, now FROM written)"
         new = "moved AS (SELECT was, now FROM offer)"
         both = "moved AS (SELECT was, now FROM written UNION ALL SELECT was, now FROM offer)"
+        self._renew = f"WITH {_FENCE}{_NONE}"
         self._commit_results = f"WITH {_FENCE}, {_RESULTS}, {none}, {_COUNT}{_NONE}"
         self._commit_offers = f"WITH {_FENCE}, {offers}, {new}, {_COUNT_OFFERS}{_SOME}"
         self._commit_both = f"WITH {_FENCE}, {_RESULTS}, {offers}, {both}, {_COUNT_OFFERS}{_SOME}"
@@ -202,8 +203,9 @@ class PostgresMoves:
         again: bool = False,
     ) -> Committed:
         parameters: dict[str, Any] = self._this | {"now": when.now, "until": when.until}
-        statement = self._commit_results
+        statement = self._renew
         if results:
+            statement = self._commit_results
             parameters |= _arrays(results)
         offers = [number for number in offers if number in self._outstanding]
         if offers:

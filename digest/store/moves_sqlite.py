@@ -53,8 +53,8 @@ _OPEN = f"""
 SELECT id, state FROM delivery
 WHERE {_THESE} AND {_MINE} AND (state = 'offered' OR state = 'claimed' OR state = 'uncertain')"""
 _ACCEPT = """
-UPDATE delivery SET state = 'accepted', attempts = attempts + 1, settled = ?, code = ?, enhanced = ?, reply = ?
-WHERE id = ?"""
+UPDATE delivery SET state = 'accepted', attempts = attempts + 1, settled = ?, code = ?, enhanced = ?,
+reply = ? WHERE id = ?"""
 _WRITE = """
 UPDATE delivery SET state = ?, pile = ?, attempts = attempts + ?, next_attempt = ?, settled = ?, code = ?,
 enhanced = ?, reply = ? WHERE id = ?"""
@@ -67,8 +67,8 @@ _GIVE_BACK = f"{_QUEUE_AGAIN} WHERE {_THESE} AND state = 'claimed' AND {_MINE}"
 _GIVE_BACK_UNKNOWN = f"{_QUEUE_AGAIN} WHERE edition = ? AND state = 'claimed' AND {_MINE} AND NOT {_THESE}"
 _KEEP_MINUTE = """
 INSERT INTO sending_minute (minute, edition, offered) SELECT minute, edition, minute_offered FROM sending
-WHERE edition = ? AND minute < ? AND minute_offered > 0
-ON CONFLICT (minute, edition) DO UPDATE SET offered = excluded.offered"""
+WHERE edition = ? AND minute <> ? AND minute_offered > 0
+ON CONFLICT (minute, edition) DO UPDATE SET offered = max(sending_minute.offered, excluded.offered)"""
 
 
 class SqliteMoves:

@@ -340,8 +340,8 @@ delivery = Table(
     "delivery",
     metadata,
     _id(),
-    # Its row in `sending` refers to the edition, for all of them: to look for it at each of a million rows costs
-    # PostgreSQL seconds.
+    # Its row in `sending` refers to the edition, for all of them: to look for it at each of a million rows
+    # costs PostgreSQL seconds.
     Column("edition", ID, nullable=False),
     Column("subscription", ID, ForeignKey("subscription.id"), nullable=False),
     Column("address", sa.Text, nullable=False),

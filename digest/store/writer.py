@@ -65,10 +65,11 @@ def begin_immediate(driver: sqlite3.Connection, patience: float) -> None:
     while True:
         try:
             driver.execute("BEGIN IMMEDIATE")
-            return
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
+        else:
+            return
 
 
 class SqliteWriter:

@@ -19,9 +19,10 @@ from starlette.responses import RedirectResponse, Response
 
 from digest.config import Approval, Newsletter
 from digest.errors import TokenError
-from digest.model import Edition, EditionState
+from digest.model import DeliveryState, Edition, EditionState
 from digest.render.figures import Figures, locale_of
 from digest.render.page import in_scheme, without_pictures
+from digest.store.ledger import Sending
 from digest.tokens import open_preview_link
 from digest.web.guard import MAIL_POLICY, PAGE_POLICY
 from digest.web.pages import Pages
@@ -61,6 +62,33 @@ def next_words(edition: Edition, newsletter: Newsletter, now: dt.datetime) -> st
     if newsletter.approval is Approval.editor:
         return f"It leaves on {send}, if someone has approved it by then."
     return f"Unless it is held, it is approved by itself on {lock} and leaves on {send}."
+
+
+def copies_words(going: Sending | None, edition: Edition) -> list[str]:
+    """How far an edition is that leaves or has left, in an editor's words."""
+    if edition.state is EditionState.fanning:
+        return ["Its readers are being listed."]
+    if going is None or edition.state not in {EditionState.sending, EditionState.finished}:
+        return []
+    counts = going.counts
+    total = sum(counts.values()) - counts[DeliveryState.skipped] - counts[DeliveryState.cancelled]
+    first = f"{counts[DeliveryState.accepted]:,} of {total:,} copies have left"
+    if going.rate and edition.state is EditionState.sending:
+        first += f", {going.rate:,.0f} a second"
+        if going.seconds_left is not None:
+            first += f", about {max(round(going.seconds_left / 60), 1):,} min to go"
+    lines = [f"{first}."]
+    for state, one, many in (
+        (DeliveryState.deferred, "reader's server asked to try later", "readers' servers asked to try later"),
+        (DeliveryState.rejected, "address was refused", "addresses were refused"),
+        (DeliveryState.expired, "copy came too late", "copies came too late"),
+        (DeliveryState.uncertain, "reader may already have it", "readers may already have it"),
+    ):
+        if counts[state]:
+            lines.append(f"{counts[state]:,} {one if counts[state] == 1 else many}.")
+    if counts[DeliveryState.uncertain]:
+        lines.append(f"Leave or send again: digest deliveries resolve {edition.name}.")
+    return lines
 
 
 class Previews:
@@ -106,7 +134,10 @@ class Previews:
             why=edition.held or edition.paused,
             approval=approval_words(edition),
             next=next_words(edition, settings, self._desk.clock.now()),
-            forecast=forecast_words(made) if (made := forecast_of(self._desk, edition)) else [],
+            leaving=[
+                *(forecast_words(made) if (made := forecast_of(self._desk, edition)) else []),
+                *copies_words(self._desk.ledger.progress(edition.id), edition),
+            ],
             warnings=warnings(self._desk, edition),
             sizes=[
                 f"{len(part) / 1000:.0f} kB" for part in (shown.html.encode(), shown.text.encode(), shown.eml)

@@ -66,7 +66,7 @@ class Pace:
         now = self._clock.now()
         return [
             ((now - minute).total_seconds() - 60, count)
-            for minute, count in self._ledger.minutes_since(now - _DAY)
+            for minute, count in self._ledger.offered_by_minute(now - _DAY).items()
         ]
 
     def _fresh(self) -> Throttle:

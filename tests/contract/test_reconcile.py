@@ -38,11 +38,11 @@ class Dying(Database):
         self.when, self.behind, self.count = when, behind, 0
 
     @contextmanager
-    def write(self, *, snapshot: bool = False) -> Iterator[sa.Connection]:
+    def write(self) -> Iterator[sa.Connection]:
         self.count += 1
         if self.count == self.when and not self.behind:
             raise Killed
-        with super().write(snapshot=snapshot) as connection:
+        with super().write() as connection:
             yield connection
         if self.count == self.when:
             raise Killed

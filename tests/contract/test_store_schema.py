@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -19,10 +20,14 @@ from alembic.script import ScriptDirectory
 from digest.errors import StoreError, StoreVersionError
 from digest.model import StoryDraft
 from digest.store import Database, tables, versions
+from digest.store.ledger import SqlLedger
 from digest.store.migrations.__main__ import draft
 from digest.store.stories import Stories
 
 VERSION_TABLE = "alembic_version"
+KNOWN = versions.known()
+LAST = KNOWN[-1]
+NEXT = f"{int(LAST) + 1:04d}"
 
 
 def shape(connection: sa.Connection) -> dict[str, Any]:
@@ -163,7 +168,7 @@ def test_a_newer_database_is_refused_and_left_alone(database: Database) -> None:
 def test_an_older_database_is_refused_with_what_to_run(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(versions, "known", lambda known=versions.known(): (*known, NEXT))
+    monkeypatch.setattr(versions, "known", lambda: (*KNOWN, NEXT))
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     with pytest.raises(StoreVersionError, match=rf"schema 0001.*needs {NEXT}") as caught:
@@ -204,20 +209,18 @@ def test_an_upgrade_that_fails_changes_nothing(empty_url: str, monkeypatch: pyte
 
 # Later versions of the schema
 
-LAST = versions.known()[-1]
-NEXT = f"{int(LAST) + 1:04d}"
-ADD_A_SUMMARY = """
+ADD_A_SUMMARY = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "{next}", "{last}", None, None
+revision, down_revision, branch_labels, depends_on = "{NEXT}", "{LAST}", None, None
 
 
 def upgrade() -> None:
     with op.batch_alter_table("story") as batch:  # on SQLite the constraint makes it rebuild the table
         batch.add_column(sa.Column("summary", sa.Text(), nullable=False, server_default=""))
         batch.create_check_constraint("summary", "length(summary) < 500")
-""".format(last=LAST, next=NEXT)
+"""
 
 
 @pytest.fixture
@@ -228,7 +231,7 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = folder / "versions" / f"{NEXT}_add_a_summary.py"
     file.write_text(ADD_A_SUMMARY)
     monkeypatch.setattr(versions, "MIGRATIONS", folder)
-    monkeypatch.setattr(versions, "known", lambda known=versions.known(): (*known, NEXT))
+    monkeypatch.setattr(versions, "known", lambda: (*KNOWN, NEXT))
     return file
 
 
@@ -280,3 +283,45 @@ def test_a_draft_of_the_next_migration_finds_nothing_to_change(
     compile(content, str(file), "exec")
     assert content.startswith('"""add a summary."""')
     assert "op." not in content
+
+
+LEAVING = """
+INSERT INTO installation (one, id, created) VALUES (1, 'x', 0);
+INSERT INTO newsletter (slug, since) VALUES ('weekly', 0), ('daily', 0);
+INSERT INTO edition (id, newsletter, number, start_date, window_start, window_end, build_at, lock_at, send_at,
+ state, created) VALUES (1, 'weekly', 1, '2026-11-16', 0, 1, 1, 1, 1, 'sending', 0);
+INSERT INTO subscriber (id, address, domain, address_key, key_version, created) VALUES
+ (1, 'a@x.test', 'x.test', 'ka', 1, 0), (2, 'b@x.test', 'x.test', 'kb', 1, 0),
+ (3, 'A@x.test', 'x.test', 'ka', 1, 0);
+INSERT INTO subscription (id, subscriber, newsletter, state, changed) VALUES
+ (11, 1, 'weekly', 'confirmed', 0), (12, 2, 'weekly', 'confirmed', 0), (13, 3, 'weekly', 'confirmed', 0);
+INSERT INTO delivery (id, edition, subscription, address, address_key, domain, variant, state) VALUES
+ (7, 1, 11, 'a@x.test', 'ka', 'x.test', 'default', 'accepted'),
+ (8, 1, 12, 'b@x.test', 'kb', 'x.test', 'default', 'queued'),
+ (9, 1, 13, 'A@x.test', NULL, 'x.test', 'default', 'skipped');
+INSERT INTO bounce (delivery, edition, address_key, kind, at, digest) VALUES (7, 1, 'ka', 'hard', 0, 'd')
+"""
+
+
+def test_an_edition_that_was_leaving_before_the_counts_goes_on_with_them(empty_url: str) -> None:
+    """0002: counts, piles and mailboxes are made from the rows that are there."""
+    before = Database(empty_url)
+    if before.file is not None:
+        before.file.touch()
+    with before.write() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(versions.MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in LEAVING.strip().split(";\n"):
+            connection.exec_driver_sql(statement)
+    assert before.upgrade() == ("0001", LAST)
+    ledger = SqlLedger(before)
+    found = {state.value: rows for state, rows in ledger.counts(1).items() if rows}
+    assert found == {"queued": 1, "accepted": 1, "skipped": 1}
+    with before.write() as connection:
+        rows = connection.exec_driver_sql("SELECT id, mailbox, pile FROM delivery ORDER BY id").all()
+        connection.exec_driver_sql("UPDATE bounce SET kind = 'soft'")
+    assert [tuple(row) for row in rows] == [(7, 1, None), (8, 2, "queued"), (9, None, "skipped")]
+    assert before.damage() == []
+    before.close()

@@ -122,6 +122,155 @@ def test_an_address_that_cannot_be_written_never_leaves(address: str) -> None:
     assert sum(line.startswith("RCPT") for line in server.commands) == 1
 
 
+@pytest.mark.parametrize("at", ["mail", "rcpt", "data", "dot"])
+@pytest.mark.parametrize("reply", [b"550 5.7.1 no", b"451 4.3.0 later"])
+def test_refusals_in_the_midst_of_many_disturb_nobody(at: str, reply: bytes) -> None:
+    """Also where the next envelopes, and texts, have left before the refusal came."""
+    refused = {f"reader{n}@example.test" for n in (3, 9, 10, 11, 25, 40)}
+    who = ["", ""] if at == "mail" else sorted(refused)
+    with SmtpServer(*(Fault(at, who=each, reply=reply) for each in who)) as server:
+        outcomes = deliver(make(server, depth=8), *map(message, range(1, 41)), at_once=True)
+    kind = Kind.rejected if reply.startswith(b"5") else Kind.deferred
+    told = [f"reader{o.delivery}@example.test" for o in outcomes if o.kind is kind]
+    assert len(told) == len(who)
+    assert at == "mail" or set(told) == refused
+    assert {o.kind for o in outcomes} == {Kind.accepted, kind}
+    assert sorted({*told, *server.addresses}) == sorted(f"reader{n}@example.test" for n in range(1, 41))
+    assert {(r.mail_from, r.rcpt_to) for r in server.received} <= {
+        (f"bounce+{n}@sender.test", f"reader{n}@example.test") for n in range(1, 41)
+    }
+    assert server.connections == 1
+
+
+def test_a_text_without_a_recipient_ends_at_once() -> None:
+    """A server that asks for a text although it refused its recipient gets an empty one."""
+    faults = (
+        Fault("rcpt", who="reader2@example.test", reply=b"550 5.1.1 no"),
+        Fault("data", reply=b"354 go on all the same", who="", times=0),
+    )
+    with SmtpServer(*faults) as server:
+        outcomes = deliver(make(server), *map(message, range(1, 4)), at_once=True)
+    assert [o.kind for o in outcomes] == [Kind.accepted, Kind.rejected, Kind.accepted]
+    assert server.addresses == ["reader1@example.test", "reader3@example.test"]
+
+
+# --- what the relay offers ----------------------------------------------------------------------------
+
+
+def test_a_message_that_is_not_ascii_says_so() -> None:
+    eight_bit = b"Subject: x\r\n\r\nG\xc3\xbcnter\r\n"
+    header = "Subject: Günter\r\n\r\nx\r\n".encode()
+    extensions = (b"8BITMIME", b"SMTPUTF8", b"PIPELINING", b"CHUNKING")
+    with SmtpServer(extensions=extensions) as server:
+        outcomes = deliver(
+            make(server),
+            message(1, content=eight_bit),
+            message(2, content=header),
+            message(3, to="jürgen@example.test"),
+        )
+    assert [o.kind for o in outcomes] == [Kind.accepted] * 3
+    said = [line.partition("> ")[2] for line in server.commands if line.startswith("MAIL")]
+    assert said == ["BODY=8BITMIME", "BODY=8BITMIME SMTPUTF8", "SMTPUTF8"]
+    assert [r.content for r in server.received] == [eight_bit, header, TEXT]
+
+
+@pytest.mark.parametrize(
+    ("content", "to", "status"),
+    [
+        (b"Subject: x\r\n\r\nG\xc3\xbcnter\r\n", "", "5.6.3"),
+        ("Subject: Günter\r\n\r\nx\r\n".encode(), "", "5.6.3"),
+        (TEXT, "jürgen@example.test", "5.6.7"),
+        (TEXT, "x@exämple.test", "5.6.7"),
+    ],
+)
+def test_what_the_relay_could_not_carry_does_not_leave(content: bytes, to: str, status: str) -> None:
+    with SmtpServer(extensions=(b"PIPELINING", b"CHUNKING")) as server:
+        outcomes = deliver(make(server), message(1, to=to, content=content), message(2))
+    assert [o.kind for o in outcomes] == [Kind.rejected, Kind.accepted]
+    assert (outcomes[0].code, outcomes[0].enhanced) == (0, status)
+    assert outcomes[0].reply
+    assert sum(line.startswith("MAIL") for line in server.commands) == 1
+
+
+def test_a_header_that_is_not_ascii_needs_smtputf8() -> None:
+    with SmtpServer(extensions=(b"8BITMIME", b"PIPELINING", b"CHUNKING")) as server:
+        (outcome,) = deliver(make(server), message(content="Subject: Günter\r\n\r\nx\r\n".encode()))
+    assert (outcome.kind, outcome.enhanced) == (Kind.rejected, "5.6.7")
+    assert "SMTPUTF8" in outcome.reply
+
+
+def test_reports_are_asked_for_where_they_are_offered() -> None:
+    with SmtpServer(extensions=(b"DSN", b"PIPELINING", b"CHUNKING")) as server:
+        deliver(make(server, dsn="delay"), message(7, to="a+b=c@example.test"))
+        deliver(make(server), message(8))
+    said = [line for line in server.commands if line[:4] in ("MAIL", "RCPT")]
+    assert said == [
+        "MAIL FROM:<bounce+7@sender.test> RET=HDRS ENVID=7",
+        "RCPT TO:<a+b=c@example.test> NOTIFY=FAILURE,DELAY ORCPT=rfc822;a+2Bb+3Dc@example.test",
+        "MAIL FROM:<bounce+8@sender.test>",
+        "RCPT TO:<reader8@example.test>",
+    ]
+
+
+@pytest.mark.parametrize("content", [b"a\nb\n", b"a\rb", b"a\n.\nb\r\n", b"a\r\n.\nb\r.\r\n", b"", b"\r\r\n"])
+def test_line_ends_are_what_smtp_wants_them_to_be(content: bytes) -> None:
+    with SmtpServer() as server:
+        outcomes = deliver(make(server), message(1, content=content), message(2))
+    assert [o.kind for o in outcomes] == [Kind.accepted] * 2
+    received = server.received[0].content
+    assert b"\n" not in received.replace(b"\r\n", b"")
+    assert b"\r" not in received.replace(b"\r\n", b"")
+    assert received.endswith(b"\r\n")
+    assert received.split() == content.split()
+
+
+@pytest.mark.parametrize("size", [131_070, 131_072, 131_073, 300_000])
+def test_a_text_longer_than_a_block_arrives_whole(size: int) -> None:
+    text = b"a" * (size - 80) + b"b" * 78 + b"\r\n"
+    with SmtpServer() as server:
+        outcomes = deliver(
+            make(server), message(1, content=text), message(2), message(3, content=text), at_once=True
+        )
+    assert [o.kind for o in outcomes] == [Kind.accepted] * 3
+    assert [len(r.content) for r in server.received] == [len(text), len(TEXT), len(text)]
+    assert server.received[2].content == text
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_a_connection_is_left_after_its_number_of_messages(limit: int) -> None:
+    with SmtpServer() as server:
+        outcomes = deliver(
+            make(server, messages_per_connection=limit), *map(message, range(1, 8)), at_once=True
+        )
+    assert [o.kind for o in outcomes] == [Kind.accepted] * 7
+    assert server.connections == -(-7 // limit)
+    assert server.commands.count("QUIT") == server.connections
+
+
+def test_a_server_may_name_its_number_of_messages() -> None:
+    extensions = (b"PIPELINING", b"CHUNKING", b"LIMITS MAILMAX=2 RCPTMAX=1")
+    with SmtpServer(extensions=extensions) as server:
+        outcomes = deliver(make(server), *map(message, range(1, 6)), at_once=True)
+    assert [o.kind for o in outcomes] == [Kind.accepted] * 5
+    assert server.connections == 3
+
+
+def test_a_connection_without_work_is_ended() -> None:
+    async def run(server: SmtpServer) -> None:
+        transport = make(server, idle=0.05)
+        await hand_over(transport, [message(1)])
+        async with asyncio.timeout(5):
+            while server.open:  # noqa: ASYNC110 - the server is not on this loop
+                await asyncio.sleep(0.01)
+        await hand_over(transport, [message(2)])
+        await transport.close()
+
+    with SmtpServer() as server:
+        asyncio.run(run(server))
+    assert server.commands.count("QUIT") == 2
+    assert server.connections == 2
+
+
 # --- the connection breaks ----------------------------------------------------------------------------
 
 ENDS = ("close", "reset")
@@ -210,6 +359,24 @@ def test_an_unasked_goodbye_between_messages_is_not_an_answer() -> None:
         outcomes = deliver(make(server), message(1), message(2))
     assert [o.kind for o in outcomes] == [Kind.accepted, Kind.accepted]
     assert server.addresses == ["reader1@example.test", "reader2@example.test"]
+
+
+def test_a_server_that_closes_after_so_many_messages_is_gone_along_with() -> None:
+    """The usual way of ending a connection: 421 instead of the answer to the next MAIL."""
+    faults = [Fault("dot", times=0)]
+    with SmtpServer(*faults, per_connection=3) as server:
+        outcomes = deliver(make(server), *map(message, range(1, 21)), at_once=True)
+    assert [o.kind for o in outcomes] == [Kind.accepted] * 20
+    assert len(server.received) == 20
+    assert server.connections == 7
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_server_that_hangs_up_after_every_text_brings_one_copy_in_doubt_each_time(end: str) -> None:
+    with SmtpServer(Fault("dot", reply=b"", then=end, taken=True, times=3)) as server:
+        outcomes = deliver(make(server), *map(message, range(1, 9)), at_once=True)
+    assert sorted(o.kind for o in outcomes) == [Kind.accepted] * 5 + [Kind.uncertain] * 3
+    assert len(server.received) == len(set(server.addresses)) == 8
 
 
 def test_fewer_connections_than_configured_are_made_do_with() -> None:

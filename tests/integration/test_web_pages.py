@@ -5,16 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx
 import pytest
 
-from digest.model import EditionState
+from digest.model import DeliveryState, EditionState
 from digest.store.edition_steps import EditionSteps
+from digest.store.ledger import Sending
 from digest.tokens import Purpose, inert, preview_link
 from digest.web import preview as preview_pages
+from digest.web.preview import copies_words
+from tests.sample_edition import edition as sample_edition
 from tests.web_site import PUBLIC, DeadInstallation, WebSite
 
 EDITION = "/e/weekly/2026-11-09"
@@ -278,3 +282,28 @@ def test_fault_in_the_program_shows_no_traceback(
     assert "Something went wrong here" in answer.text
     assert "a secret" not in answer.text
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+# --- an edition that leaves ---------------------------------------------------------------------------
+
+
+def test_an_editor_sees_how_far_an_edition_is_in_plain_words() -> None:
+    counts = dict.fromkeys(DeliveryState, 0) | {
+        DeliveryState.accepted: 12_400,
+        DeliveryState.queued: 7_500,
+        DeliveryState.deferred: 97,
+        DeliveryState.uncertain: 3,
+        DeliveryState.skipped: 41,
+    }
+    edition = replace(sample_edition(), state=EditionState.sending)
+    going = Sending(1, counts, None, None, 63.0, 121.0)
+    assert copies_words(going, edition) == [
+        "12,400 of 20,000 copies have left, 63 a second, about 2 min to go.",
+        "97 readers' servers asked to try later.",
+        "3 readers may already have it.",
+        f"Leave or send again: digest deliveries resolve {edition.name}.",
+    ]
+    assert copies_words(None, replace(edition, state=EditionState.draft)) == []
+    assert copies_words(None, replace(edition, state=EditionState.fanning)) == [
+        "Its readers are being listed."
+    ]

@@ -668,7 +668,7 @@ KINDS = st.sampled_from(["accepted", "deferred", "rejected", "uncertain", "unsen
     slow=st.booleans(),
     leaving=st.sets(st.integers(1, 25)),
 )
-def test_whatever_happens_each_reader_has_one_copy_or_a_reason(
+def test_whatever_happens_each_reader_has_one_copy_or_a_reason(  # noqa: PLR0917 - named by Hypothesis
     count: int,
     capacity: int,
     script: dict[int, list[str]],

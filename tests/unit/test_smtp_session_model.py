@@ -37,7 +37,7 @@ RARELY = st.integers(0, 5).map(lambda n: n == 0)
 
 
 class Conversation(RuleBasedStateMachine):
-    """The client's bytes go into `wire`, from there to the server; the server's go from `said` to the client."""
+    """The client's bytes go over `wire` to the server, the server's from `said` to the client."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ class Conversation(RuleBasedStateMachine):
         moved = True
         while moved:
             self.write(most=3)
-            moved = bool(self.wire) and not self.server.closed
+            moved = bool(self.wire) and not self.server.closed and not self.server.stalled
             self.arrive(count=100_000)
             moved = moved or bool(self.server.said)
             self._hear(self._spoken(100_000))
@@ -129,6 +129,8 @@ class Conversation(RuleBasedStateMachine):
     @rule(verb=VERBS, usual=st.integers(0, 2), answer=ANSWERS)
     def plan(self, *, verb: str, usual: int, answer: bytes) -> None:
         """How the server answers such a command after the next `usual` ones."""
+        if verb == "RSET" and answer not in (*ENDS, SILENT):
+            return  # it is always obeyed (RFC 5321 4.1.1.5)
         self.planned = True
         self.server.plans.setdefault(verb, deque()).extend([USUAL[verb]] * usual + [answer])
 
