@@ -92,8 +92,8 @@ def test_kills_lose_nobody_and_double_nobody(tmp_path: Path, where: str, mode: s
         uncertain = edition.check(sink.received())
         assert killer.hurt >= killer.kills // 3  # else the kills were not where it hurts
         assert uncertain <= killer.kills * edition.capacity
-        listed = edition.listed()
-        assert listed["counts"] == {state: edition.counts()[state] for state in DeliveryState}
+        counts = edition.counts()
+        assert edition.listed()["counts"] == {state: counts[state] for state in DeliveryState}
         print(f"{killer.hurt} of {killer.kills} kills left copies in doubt, {uncertain} are uncertain")
 
 
