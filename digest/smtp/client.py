@@ -28,7 +28,7 @@ _TRIES = 2
 """So many connections may end in front of a message before that is told."""
 _CONTENT_WITH = 60.0
 """Seconds before more connections are tried than the relay wanted."""
-_BROKEN_OFF = "broken off before it was handed over"
+_RECALLED = "taken back before it was handed over"
 
 
 class _Job(Copy):
@@ -106,11 +106,15 @@ class SmtpTransport:
         try:
             for connection in (*self._connections, *self._opening):
                 connection.abort("broken off before the server answered")
-            while self._queue:
-                job = self._queue.popleft()
-                self._tell(job, Outcome(job.message.delivery, OutcomeKind.unsent, reply=_BROKEN_OFF))
+            self.recall()
         finally:
             self._breaking_off = False
+
+    def recall(self) -> None:
+        """Takes back what no connection has begun: it is "unsent" before this returns. The rest goes on."""
+        jobs, self._queue = self._queue, deque()
+        for job in jobs:
+            self._tell(job, Outcome(job.message.delivery, OutcomeKind.unsent, reply=_RECALLED))
 
     async def close(self) -> None:
         """Waits for messages under way, says goodbye on every connection; at most ten seconds in all."""

@@ -22,7 +22,7 @@ from digest.ports import Transport
 from digest.replies import About, meaning
 from digest.smtp import is_loopback
 from tests import relaying
-from tests.relaying import MODES, TEXT, deliver, fails, hand_over, make, message
+from tests.relaying import MODES, TEXT, Heard, deliver, fails, hand_over, make, message
 from tests.smtp_server import Fault, SmtpServer
 
 Kind = OutcomeKind
@@ -53,6 +53,33 @@ def test_open_finds_out_before_anything_is_sent() -> None:
         assert server.connections == 1
     with pytest.raises(TransportError):
         asyncio.run(run(make(server)))
+
+
+def test_whoever_waits_hears_once_and_before_the_outcomes_that_a_relay_cannot_be_used() -> None:
+    class Log(Heard):
+        def unusable(self, error: TransportError) -> None:
+            super().unusable(error)
+            assert not self.outcomes
+
+    async def run(server: SmtpServer) -> tuple[Log, Log, list[Outcome]]:
+        transport, first, second, third = make(server), Log(), Log(), Log()
+        transport.send([message(1), message(2)], first)
+        transport.send([message(3)], second)
+        async with asyncio.timeout(20):
+            await second.changed.wait()
+        transport.send([message(4)], third)  # it is tried anew
+        outcomes = await third.all(1)
+        await transport.close()
+        return first, second, outcomes
+
+    with SmtpServer(Fault("greeting", reply=b"421 4.3.2 not now")) as server:
+        first, second, outcomes = asyncio.run(run(server))
+    for heard, numbers in ((first, [1, 2]), (second, [3])):
+        (error,) = heard.errors
+        assert (error.phase, error.code, error.for_good) == ("greeting", 421, False)
+        assert sorted(heard.outcomes) == numbers
+        assert {o.kind for o in heard.outcomes.values()} == {Kind.unsent}
+    assert outcomes[0].kind is Kind.accepted
 
 
 @pytest.mark.parametrize(
