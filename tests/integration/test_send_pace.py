@@ -153,7 +153,9 @@ def test_a_limit_an_hour_holds_over_restarts_and_loses_nobody(
 ) -> None:
     if limit == "growth":
         monkeypatch.setattr("digest.work.pace.Pace.cap", lambda *_: Rate(5, 3600))
-    office = Office(tmp_path, server, **({"DIGEST_SENDING__PER_HOUR": "5"} if limit == "per_hour" else {}))
+        office = Office(tmp_path, server)
+    else:
+        office = Office(tmp_path, server, DIGEST_SENDING__PER_HOUR="5")
     stop, seen = threading.Event(), list[Progress]()
     running = begun(office, stop=stop, watch=seen.append)
     until(lambda: seen and seen[-1].waiting)
