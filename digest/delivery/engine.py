@@ -109,6 +109,8 @@ class Engine:
         self._unreached: TransportError | None = None
         self._fault: BaseException | None = None
         self._beat_due = False
+        self._not_taken = False
+        """Offers that the ledger did not take are out of the outbox, and still to be given back."""
         self._taken_at = 0.0
         self._over = False
 
@@ -179,6 +181,8 @@ class Engine:
             if self._beat_due:
                 self._beat_due = False
                 await self._attempt(self._renew())
+                if self._going:
+                    self._last = False  # limits may stretch the end over hours: deferred copies come due
                 continue
             await self._note()
             offers = self._choose() if self._going else []
@@ -272,9 +276,9 @@ class Engine:
                 self._ledger.commit, results, [claimed.recipient.delivery for claimed, _ in offers]
             )
         except BaseException:
-            # Whether the commit took place is not known: writing a result twice is harmless, and an offer
-            # that was written and not used is in doubt only on paper.
-            self._results = results + self._results
+            # Whether the commit took place is not known: writing a result twice is harmless, and the offers,
+            # claimed or offered, go back to the queue: nobody was given them.
+            self._results = results + self._results + [_not_handed_over(claimed) for claimed, _ in offers]
             raise
         for result in results:
             if result.state is State.queued:
@@ -284,6 +288,7 @@ class Engine:
             self._meter.count(State.skipped, len(offered.skipped))
         self._throttle.give_back(len(offers) - len(offered.deliveries), self._taken_at)
         if len(offered.deliveries) + len(offered.skipped) < len(offers):
+            self._not_taken = True  # they may still be claimed
             self._beat_due = True  # somebody else changed these rows: find out whether we may go on
         self._hand_over([each for each in offers if each[0].recipient.delivery in offered.deliveries],
                         offered.until)  # fmt: skip
@@ -295,9 +300,7 @@ class Engine:
         self._until = until
         if not self.allowed():
             # Suspended between the commit and here: the lease ran out, somebody may be resending these.
-            for claimed, _ in offers:
-                outcome = Outcome(claimed.recipient.delivery, OutcomeKind.unsent)
-                self._results.append(Result(outcome, State.queued))
+            self._results += [_not_handed_over(claimed) for claimed, _ in offers]
             self._throttle.give_back(len(offers), self._taken_at)
             return
         for claimed, _ in offers:
@@ -348,7 +351,7 @@ class Engine:
             if self._beat_due and not isinstance(self._problem, StoreError):
                 self._beat_due = False
                 await self._attempt(self._renew())
-        claimed = self._outbox.rest()
+        claimed = bool(self._outbox.rest()) or self._not_taken
         if claimed:
             self._last = False
         for pause in (0.0, *self._limits.record_again):
@@ -359,10 +362,14 @@ class Engine:
                 if self._results:
                     await self._commit([])
                 await self._write(self._ledger.give_back)
-                claimed = []
+                claimed = False
             except StoreError as error:
                 self._problem = error
         return sum(result.state is not State.queued for result in self._results)
 
     async def _write(self, step: Callable[..., T], *arguments: object) -> T:
         return await self._loop.run_in_executor(self._writer, step, *arguments)
+
+
+def _not_handed_over(claimed: Claimed) -> Result:
+    return Result(Outcome(claimed.recipient.delivery, OutcomeKind.unsent), State.queued)

@@ -229,10 +229,9 @@ class SmtpTransport:
         self._note_change()
         if self._breaking_off:
             return
-        early = error.phase in ("connect", "greeting", "EHLO", "HELO")
-        temporary = not error.for_good and (early if error.code is None else error.code < 500)
+        temporary = not error.for_good
         if self._connections and temporary:
-            # One more than the relay wants.
+            # One more than the relay wants; some say so only at EHLO or at the sign-in.
             self._most = len(self._connections)
             self._more_from = asyncio.get_running_loop().time() + _CONTENT_WITH
         elif self._opening and temporary:

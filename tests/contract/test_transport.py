@@ -17,6 +17,7 @@ import pytest
 
 from digest.errors import TransportError
 from digest.model import Outcome, OutcomeKind
+from digest.ports import Transport
 from digest.smtp import SmtpTransport
 from tests import relaying
 from tests.relaying import MODES, TEXT, Heard, deliver, hand_over, make, message
@@ -385,6 +386,28 @@ def test_fewer_connections_than_configured_are_made_do_with() -> None:
         outcomes = deliver(make(server, connections=6), *map(message, range(1, 31)), at_once=True)
     assert all(o.kind is Kind.accepted for o in outcomes)
     assert len(server.received) == 30
+
+
+@pytest.mark.parametrize(
+    ("at", "reply"),
+    [
+        ("ehlo", b"421 4.3.2 too many connections"),
+        ("auth", b"432 4.3.2 concurrent connections limit exceeded"),
+    ],
+)
+def test_a_connection_too_many_that_is_refused_late_is_made_do_without(at: str, reply: bytes) -> None:
+    async def run(transport: Transport, server: SmtpServer) -> list[Outcome]:
+        await transport.open()
+        server.faults.append(Fault(at, reply=reply, then="close", times=-1))
+        try:
+            return await hand_over(transport, [message(n) for n in range(1, 17)], at_once=True)
+        finally:
+            await transport.close()
+
+    with SmtpServer(user="u", password="p", pace=0.02) as server:
+        outcomes = asyncio.run(run(make(server, connections=4, depth=4, user="u", password="p"), server))
+    assert {outcome.kind for outcome in outcomes} == {Kind.accepted}
+    assert len(server.received) == 16
 
 
 # --- rubbish, silence, too many words -----------------------------------------------------------------
