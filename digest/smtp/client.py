@@ -107,6 +107,7 @@ class SmtpTransport:
             for connection in (*self._connections, *self._opening):
                 connection.abort("broken off before the server answered")
             self.recall()
+            self._refuse(self._relay.error("connect", "broken off"))
         finally:
             self._breaking_off = False
 
@@ -124,13 +125,12 @@ class SmtpTransport:
                 while self._under_way:
                     changed.clear()
                     await changed.wait()
-                for connection in list(self._opening):
-                    connection.abort("closed")
-                for connection in list(self._connections):
-                    connection.quit()
                 while self._connections:
                     changed.clear()
-                    await changed.wait()
+                    for connection in list(self._connections):
+                        connection.quit()
+                    if self._connections:
+                        await changed.wait()
         except TimeoutError:
             pass
         finally:
@@ -217,6 +217,7 @@ class SmtpTransport:
         self._opening.remove(connection)
         self._connections.append(connection)
         self._errors.clear()
+        self._note_change()
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -294,10 +295,7 @@ class SmtpTransport:
             error = _both(self._errors[0], error)
         self._errors.clear()
         self._at = 0
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_exception(error)
-        self._waiters.clear()
+        self._refuse(error)
         jobs, self._queue = self._queue, deque()
         for results in _distinct(job.results for job in jobs):
             results.unusable(error)
@@ -306,6 +304,13 @@ class SmtpTransport:
                 job,
                 Outcome(job.message.delivery, OutcomeKind.unsent, reply=f"{error.phase}: {error.problem}"),
             )
+
+    def _refuse(self, error: TransportError) -> None:
+        """Tells whoever waits in `open`."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(error)
+        self._waiters.clear()
 
 
 def _both(first: TransportError, second: TransportError) -> TransportError:

@@ -453,6 +453,21 @@ def test_tls_on_uvloop(mode: SmtpTls, context: ssl.SSLContext) -> None:
     assert {r.content for r in server.received} == {TEXT * 3000}
 
 
+def test_whoever_opens_hears_that_it_was_broken_off() -> None:
+    async def run(server: SmtpServer) -> None:
+        transport = make(server, timeout=60.0)
+        opening = asyncio.create_task(transport.open())
+        await asyncio.to_thread(reached.wait, 20)
+        transport.break_off()
+        with pytest.raises(TransportError, match="broken off"):
+            await opening
+        await transport.close()
+
+    reached = threading.Event()
+    with SmtpServer(Fault("greeting", reply=b"", then="stall", hook=reached.set)) as server:
+        asyncio.run(run(server))
+
+
 # --- names ---------------------------------------------------------------------------------------------
 
 
