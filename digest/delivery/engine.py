@@ -106,9 +106,10 @@ class Engine:
         self._last = False
         self._stopping = False
         self._problem: DigestError | None = None
-        self._unreached: TransportError | None = None
+        self._unreached = False
         self._fault: BaseException | None = None
         self._beat_due = False
+        self._recalling = False
         self._not_taken = False
         """Offers that the ledger did not take are out of the outbox, and still to be given back."""
         self._taken_at = 0.0
@@ -144,13 +145,15 @@ class Engine:
         if self._fault is not None:
             raise self._fault
         stopped = self._stopping and not self._done()
-        unreached = self._unreached is not None and self._problem is self._unreached
-        return Report(dict(self._meter.counts), self._problem, stopped, unrecorded, unreached)
+        return Report(dict(self._meter.counts), self._problem, stopped, unrecorded, self._unreached)
 
     # What the transport tells (see `digest.ports.Results`)
 
     def outcome(self, outcome: Outcome) -> None:
         claimed = self._flying.pop(outcome.delivery)
+        if self._recalling:
+            self._results.append(_not_handed_over(claimed))
+            return
         wall, now = self._clock.now(), self._loop.time()
         self._results.append(
             self._judging.result(claimed, outcome, going=self._problem is None, wall=wall, now=now)
@@ -162,9 +165,9 @@ class Engine:
         return self._clock.now() < self._until
 
     def unusable(self, error: TransportError) -> None:
-        self._problem = self._problem or error
-        if not error.for_good:
-            self._unreached = error
+        if self._problem is None:
+            self._problem = error
+            self._unreached = not error.for_good
         self._wake.set()
 
     # The loop
@@ -175,6 +178,8 @@ class Engine:
 
     async def _pump(self) -> None:
         while not isinstance(self._problem, StoreError):
+            if not self._going or self._judging.slow.wait(self._loop.time()):
+                self._recall()
             if self._going and not self._last and self._outbox.wants_more(self._low):
                 await self._attempt(self._claim())
                 continue
@@ -248,6 +253,12 @@ class Engine:
             self._noted = now
             progress = self._meter.look()
             await self._attempt(self._write(self._ledger.note, progress.rate, progress.seconds_left))
+
+    def _recall(self) -> None:
+        """Nothing further is to leave now: what waits in the transport comes back."""
+        self._recalling = True
+        self._transport.recall()
+        self._recalling = False
 
     def _choose(self) -> list[tuple[Claimed, Message]]:
         """The next copies, composed: one that cannot be written is refused here and never offered."""
@@ -344,6 +355,7 @@ class Engine:
 
     async def _land(self) -> int:
         """Waits for what is in flight, writes all results and gives claimed rows back; the number lost."""
+        self._recall()
         while self._flying:
             self._wake.clear()
             if self._flying:

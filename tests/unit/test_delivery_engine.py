@@ -131,6 +131,7 @@ class ScriptedTransport:
         self.usual: Callable[[int], Outcome | Exception] = lambda n: Outcome(n, Kind.accepted, 250)
         self.delay: Callable[[], float] = lambda: 0.0
         self.faulty = 0
+        self.recalls = False
         self.under_way: dict[int, tuple[asyncio.TimerHandle, Results]] = {}
 
     @property
@@ -167,6 +168,14 @@ class ScriptedTransport:
         if answer.kind is Kind.accepted:
             self.taken.append(number)
         results.outcome(answer)
+
+    def recall(self) -> None:
+        """Only the first copy under way was begun."""
+        for number in list(self.under_way)[1:] if self.recalls else ():
+            timer, results = self.under_way.pop(number)
+            timer.cancel()
+            self.sent.remove(number)
+            results.outcome(Outcome(number, Kind.unsent, reply="taken back"))
 
     def break_off(self) -> None:
         for number, (timer, results) in list(self.under_way.items()):
@@ -521,6 +530,22 @@ def test_a_stop_finishes_what_is_in_flight_and_gives_the_rest_back() -> None:
     assert report.problem is None
     assert set(room.ledger.count()) == {State.accepted, State.queued}
     assert room.ledger.count()[State.accepted] == len(room.transport.sent)
+
+
+def test_a_stop_takes_back_what_no_connection_has_begun() -> None:
+    room = Room(50, capacity=40)
+    room.transport.recalls = True
+
+    async def run() -> Report:
+        room.transport.delay = lambda: 0.05
+        running = asyncio.create_task(room.engine().run(room.stop))
+        await until(lambda: room.transport.flying == 40)
+        room.stop.ask()
+        return await running
+
+    report = asyncio.run(run())
+    assert (report.stopped, report.problem) == (True, None)
+    assert room.ledger.count() == {State.accepted: 1, State.queued: 49}
 
 
 def test_a_stop_before_the_start_sends_nothing() -> None:
