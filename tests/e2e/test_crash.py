@@ -50,7 +50,7 @@ class Killer:
 
     def _one(self, moment: str, kills: int) -> None:
         before = self.sink.count()
-        share = (PEOPLE - PEOPLE // sending.REFUSED_EVERY - sum(self.sink.received().values())) // (kills + 1)
+        share = self.edition.left() // (kills + 1)
         process = self.edition.send()
         if moment == "start":
             time.sleep(self.chance.uniform(0.2, 1.1 * self.seconds))
