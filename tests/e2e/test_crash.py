@@ -120,7 +120,7 @@ def test_kills_on_both_sides(tmp_path: Path) -> None:
             sink.stop()
             sink.start()
             if not away:
-                time.sleep(chance.uniform(0.0, 1.0))
+                time.sleep(chance.uniform(0.0, 0.3))
                 process.kill()
             process.wait()
             edition.in_doubt(sink.received())
