@@ -106,10 +106,10 @@ def test_kills_on_both_sides(tmp_path: Path) -> None:
         sending.on_sqlite(tmp_path, people=PEOPLE, port=sink.port, connections=CONNECTIONS) as edition,
     ):
         for number in range(rounds):
-            left = PEOPLE - len(sink.received())
-            sink.kill(
-                0, after=max(left // (rounds - number + 1), 1), when=chance.choice(("before", "behind"))
-            )
+            share = edition.left() // (rounds - number + 1)
+            if not share:
+                break
+            sink.kill(0, after=share, when=chance.choice(("before", "behind")))
             process = edition.send()
             while sink.alive and process.poll() is None:
                 time.sleep(0.001)
