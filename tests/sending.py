@@ -150,6 +150,12 @@ class Edition:
     def counts(self) -> Counter[DeliveryState]:
         return Counter(self.states().values())
 
+    def left(self) -> int:
+        """How many copies were not offered yet to a relay that will take them."""
+        waiting = (State.queued, State.claimed)
+        states = self.states() or dict.fromkeys(self.people, State.queued)
+        return sum(s in waiting and not who.startswith("unknown") for who, s in states.items())
+
     def in_doubt(self, received: Mapping[str, int]) -> int:
         """The copies that a crash leaves in doubt; whatever the server took is accepted or among them."""
         states = self.states()
