@@ -236,7 +236,11 @@ class Engine:
                 self._problem = error
 
     async def _renew(self) -> None:
-        self._until = await self._write(self._ledger.renew)
+        try:
+            self._until = await self._write(self._ledger.renew)
+        except SendingStopped as stopped:
+            self._until = stopped.until or self._until
+            raise
 
     async def _claim(self) -> None:
         page = await self._write(self._ledger.claim, max(self._limits.page, 2 * self._transport.capacity))

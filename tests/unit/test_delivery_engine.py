@@ -665,6 +665,28 @@ def test_the_last_copies_go_back_to_the_queue_when_the_edition_is_stopped_before
     assert room.ledger.count() == {State.queued: 3}
 
 
+def test_what_is_in_flight_when_an_edition_is_paused_ends_in_peace() -> None:
+    """However slow the server is: the lease is kept, so that the transport may go on."""
+    room = Room(3, limits=replace(FAST, heartbeat=0.01))
+    room.transport.delay = lambda: 0.2
+    engine = room.engine()
+    allowed: list[bool] = []
+
+    def renew() -> dt.datetime:
+        room.clock.advance(room.ledger.lease / 2)
+        stopped = SendingStopped("the edition is paused")
+        stopped.until = room.clock.now() + room.ledger.lease
+        allowed.append(engine.allowed())
+        raise stopped
+
+    room.ledger.renew = renew  # type: ignore[method-assign]
+    report = asyncio.run(engine.run(room.stop))
+    assert isinstance(report.problem, SendingStopped)
+    assert report.done == {State.accepted: 3}
+    assert len(allowed) > 3
+    assert all(allowed)
+
+
 def test_an_edition_that_is_stopped_elsewhere_is_found_out_by_the_next_claim() -> None:
     room = Room(50)
     room.ledger.claim_breaks.extend([None, SendingStopped("the edition is held")])
