@@ -69,8 +69,8 @@ class Transport(Protocol):
         ...
 
     def recall(self) -> None:
-        """Takes back what no connection has begun: it has its outcome, "unsent", before this returns. The rest
-        goes on."""
+        """Takes back what no connection has begun: it has its outcome, "unsent", before this returns. The
+        rest goes on."""
         ...
 
     def break_off(self) -> None:
