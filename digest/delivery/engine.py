@@ -154,9 +154,13 @@ class Engine:
     def outcome(self, outcome: Outcome) -> None:
         claimed = self._flying.pop(outcome.delivery)
         wall, now = self._clock.now(), self._loop.time()
-        self._results.append(
-            self._judging.result(claimed, outcome, going=self._problem is None, wall=wall, now=now)
-        )
+        try:
+            result = self._judging.result(claimed, outcome, going=self._problem is None, wall=wall, now=now)
+        except Exception as error:  # noqa: BLE001 - raised by `run`; the transport has others to tell of
+            self._fault = self._fault or error
+            settled = outcome.kind not in (OutcomeKind.unsent, OutcomeKind.deferred)
+            result = Result(outcome, State(outcome.kind.value) if settled else State.queued)
+        self._results.append(result)
         self._problem = self._problem or self._judging.trouble
         self._wake.set()
 

@@ -762,6 +762,28 @@ def test_a_fault_in_the_transport_leaves_its_copy_uncertain() -> None:
     assert State.offered not in room.ledger.count()
 
 
+def test_a_fault_while_an_answer_is_judged_leaves_no_copy_behind() -> None:
+    room = Room(20)
+    room.transport.answers[5] = [deferred(5)]
+
+    def oops() -> float:
+        raise ZeroDivisionError
+
+    engine = Engine(
+        room.ledger,
+        room.transport,
+        room.composer,
+        clock=room.clock,
+        stale=room.stale,
+        random=oops,
+        limits=FAST,
+    )
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(engine.run(room.stop))
+    assert room.ledger.states[5] is State.queued
+    assert set(room.ledger.count()) == {State.accepted, State.queued}
+
+
 # --- anything -----------------------------------------------------------------------------------------
 
 KINDS = st.sampled_from(["accepted", "deferred", "rejected", "uncertain", "unsent", "down", "quota"])
