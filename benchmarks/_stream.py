@@ -44,6 +44,9 @@ class Nowhere:
         for message in messages:
             results.outcome(Outcome(message.delivery, OutcomeKind.accepted, 250, "2.0.0", "2.0.0 taken"))
 
+    def recall(self) -> None:
+        pass
+
     def break_off(self) -> None:
         """Nothing is under way for longer than a turn."""
 

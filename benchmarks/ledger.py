@@ -187,6 +187,7 @@ def send(leased: LeasedEdition, group: int, count: int) -> tuple[float, float]:
         if len(ready) < group:
             ready += leased.claim(CLAIM).claimed
         offers = [claimed.recipient.delivery for claimed in ready[:group]]
+        assert offers, "more copies are measured than there are"
         offered = leased.commit(results, offers)
         wall, cpu = wall + time.perf_counter() - start, cpu + time.process_time() - used
         assert len(offered.deliveries) == len(offers)
@@ -220,7 +221,8 @@ def measure(office: Office) -> None:
     office.ledger.domains(1)
     told = time.perf_counter() - start
     print(
-        f"  taking over {recovered * 1000:.0f} ms, counts {counted * 1000:.1f} ms, by domain {told * 1000:.0f} ms",
+        f"  taking over {recovered * 1000:.0f} ms, counts {counted * 1000:.1f} ms, "
+        f"by domain {told * 1000:.0f} ms",
         flush=True,
     )
 

@@ -68,6 +68,11 @@ class Transport(Protocol):
         """
         ...
 
+    def recall(self) -> None:
+        """Takes back what no connection has begun: it has its outcome, "unsent", before this returns. The
+        rest goes on."""
+        ...
+
     def break_off(self) -> None:
         """Ends every connection now. Each message under way has its outcome before this returns: "unsent"
         where the server cannot have taken it, else "uncertain"."""

@@ -42,6 +42,9 @@ class Relay:
             self.taken.append(message)
             results.outcome(Outcome(message.delivery, self.kind, 550, reply="no such user", at="RCPT"))
 
+    def recall(self) -> None:
+        pass
+
     def break_off(self) -> None:
         pass
 

@@ -17,8 +17,8 @@ from collections import Counter, deque
 from digest.model import Message, OutcomeKind
 from digest.smtp.capabilities import Auth, Options, Tls
 from digest.smtp.envelope import Copy, text_of
-from digest.smtp.events import Closed, Failed, StartTls, TokenWanted
-from digest.smtp.session import Event, Session
+from digest.smtp.events import Closed, Event, Failed, StartTls, TokenWanted
+from digest.smtp.session import Session
 from tests.model_smtp import CLOSE, LOST, SILENT, USUAL, ModelServer
 
 _ANSWERS = [

@@ -8,13 +8,17 @@ with on_sqlite(folder, people=5000, port=sink.port) as edition:
 
 from __future__ import annotations
 
+import atexit
+import functools
 import itertools
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -146,6 +150,12 @@ class Edition:
     def counts(self) -> Counter[DeliveryState]:
         return Counter(self.states().values())
 
+    def left(self) -> int:
+        """How many copies were not offered yet to a relay that will take them."""
+        waiting = (State.queued, State.claimed)
+        states = self.states() or dict.fromkeys(self.people, State.queued)
+        return sum(s in waiting and not who.startswith("unknown") for who, s in states.items())
+
     def in_doubt(self, received: Mapping[str, int]) -> int:
         """The copies that a crash leaves in doubt; whatever the server took is accepted or among them."""
         states = self.states()
@@ -222,22 +232,41 @@ def on_postgresql(folder: Path, *, people: int, port: int, **smtp: object) -> It
 def _ready(
     folder: Path, people: int, environ: dict[str, str], port: int, smtp: Mapping[str, object]
 ) -> Iterator[Edition]:
-    app, _ = newsroom(folder, now=WEEK_END, environ=environ)
-    app.editions.ensure_newsletter("weekly", since=WEEK_END)
-    addresses = tuple(_address(number) for number in range(people))
-    entries = [Entry(address) for address in addresses]
-    app.subscribers.import_confirmed(entries, "weekly", source="test", basis="made up")
-    made = build.build(app, "weekly", build.period_at(app, "weekly", WEEK_END), by="test")
-    build.approve(app, made, by="test")
-    app.database.close()
+    if environ:
+        _approve(folder, people, environ)
+    else:
+        shutil.copytree(_template(people) / "news", folder / "news")
     environ = environ | {"DIGEST_CONFIG": str(folder / "news" / "config.toml")}
     environ |= {f"DIGEST_SMTP__{key.upper()}": str(value) for key, value in {"port": port, **smtp}.items()}
     with (folder / "log").open("ab") as log:
-        edition = Edition(folder, addresses, environ, log)
+        edition = Edition(folder, _addresses(people), environ, log)
         try:
             yield edition
         finally:
             edition.app.database.close()
+
+
+@functools.cache
+def _template(people: int) -> Path:
+    """Made once in a process; a copy of it is quickly there."""
+    folder = Path(tempfile.mkdtemp(prefix="digest-sending-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _approve(folder, people, {})
+    return folder
+
+
+def _approve(folder: Path, people: int, environ: dict[str, str]) -> None:
+    app, _ = newsroom(folder, now=WEEK_END, environ=environ)
+    app.editions.ensure_newsletter("weekly", since=WEEK_END)
+    entries = [Entry(address) for address in _addresses(people)]
+    app.subscribers.import_confirmed(entries, "weekly", source="test", basis="made up")
+    made = build.build(app, "weekly", build.period_at(app, "weekly", WEEK_END), by="test")
+    build.approve(app, made, by="test")
+    app.database.close()
+
+
+def _addresses(people: int) -> tuple[str, ...]:
+    return tuple(_address(number) for number in range(people))
 
 
 def _address(number: int) -> str:

@@ -232,7 +232,9 @@ class SmtpServer:
         if not 300 <= self._act(talk, "data", usual, who) < 400:
             return
         self._text(talk, who)
-        while (end := _end_of_text(talk.buffer)) < 0:
+        seen = 0
+        while (end := _end_of_text(talk.buffer, seen)) < 0:
+            seen = len(talk.buffer)
             self._more(talk)
         content = bytes(talk.buffer[: max(end - 3, 0)])
         del talk.buffer[:end]
@@ -330,9 +332,9 @@ class SmtpServer:
         talk.buffer += data
 
 
-def _end_of_text(buffer: bytearray) -> int:
-    """Where the text ends, dot line included; -1 when it does not yet."""
+def _end_of_text(buffer: bytearray, seen: int) -> int:
+    """Where the text ends, dot line included; -1 when it does not yet. It is not within the first `seen`."""
     if buffer.startswith(b".\r\n"):
         return 3
-    end = buffer.find(b"\r\n.\r\n")
+    end = buffer.find(b"\r\n.\r\n", max(seen - 4, 0))
     return end + 5 if end >= 0 else -1

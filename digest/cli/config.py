@@ -66,7 +66,7 @@ def _file_notes(loaded: Loaded) -> Iterator[str]:
     from digest.config.problems import mask  # noqa: PLC0415 - quick start-up
 
     settings = loaded.settings
-    in_file = any((section, "password") in loaded.lines for section in ("smtp", "database"))
+    in_file = any((section, "password") in loaded.lines for section in ("smtp", "fallback", "database"))
     holds_secret = in_file or mask(settings.database.url) != settings.database.url
     if holds_secret and stat.S_IMODE(loaded.file.stat().st_mode) & 0o077:
         yield f"others may read the password in {loaded.file}. Run: chmod 600 {loaded.file}"
@@ -89,10 +89,11 @@ def _notes(settings: Settings, signed: Collection[str]) -> Iterator[str]:
     smtp, site = settings.smtp, settings.site
     if not settings.newsletter:
         yield "there is no newsletter; add a section such as [newsletter.weekly]"
-    if smtp.port == 465 and smtp.tls.value != "implicit":
-        yield 'smtp.port 465 speaks implicit TLS; set smtp.tls = "implicit", or port 587'
-    if smtp.tls.value == "none" and smtp.user and not smtp.loopback:
-        yield "smtp.tls is none: user and password cross the network for all to read"
+    for name, server in (("smtp", smtp), ("fallback", settings.fallback)):
+        if server.host and server.port == 465 and server.tls.value != "implicit":
+            yield f'{name}.port 465 speaks implicit TLS; set {name}.tls = "implicit", or port 587'
+        if server.host and server.tls.value == "none" and server.user and not server.loopback:
+            yield f"{name}.tls is none: nobody signs in, for passwords do not cross a network in the clear"
     if smtp.loopback and smtp.port != 25:
         return  # the trial inbox: nothing leaves this machine
     if not site.url.startswith("https://"):

@@ -46,7 +46,7 @@ RELAYS = {
     "ses": Relay(
         "email-smtp.eu-west-1.amazonaws.com",
         587,
-        "starttls",
+        "required",
         f"This one is Amazon SES; put your region into the host. {_SIGN_IN} SES has SMTP credentials of its "
         "own, other than the access keys.",
         {"user": "SMTP user name from the SES console", "password_file": "smtp.password"},
@@ -54,7 +54,7 @@ RELAYS = {
     "mailgun": Relay(
         "smtp.mailgun.org",
         587,
-        "starttls",
+        "required",
         f"This one is Mailgun; in its EU region the host is smtp.eu.mailgun.org. {_SIGN_IN} Switch click and "
         "open tracking off for the domain there: it rewrites links.",
         {"user": "postmaster@mg.example.org", "password_file": "smtp.password"},
@@ -62,7 +62,7 @@ RELAYS = {
     "smtp": Relay(
         "smtp.example.org",
         587,
-        "starttls",
+        "required",
         f"Put the host of your provider here. {_SIGN_IN}",
         {"user": "weekly@example.org", "password_file": "smtp.password"},
     ),

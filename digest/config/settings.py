@@ -434,7 +434,8 @@ class Newsletter(_Section):
     uncertain: Literal["hold", "resend"] = Field(
         "hold",
         description="Copies of which nobody can know whether "
-        'they arrived: "hold" lists them, "resend" sends them once more.',
+        'they arrived: "hold" lists them, "resend" sends them once more; with a second server ([fallback]) '
+        "they are listed all the same, for it must not be given what the first may have.",
     )
     growth: Annotated[float, Field(ge=0, le=100)] = Field(
         0.0,

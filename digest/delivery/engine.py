@@ -55,8 +55,8 @@ class Report:
 class Limits:
     """Times in seconds."""
 
-    page: int = 200
-    """Rows of one claim, at least: a few milliseconds of the writer's time."""
+    page: int = 500
+    """Rows of one claim, at least: some milliseconds of the writer's time."""
     heartbeat: float = 15.0
     """How often the lease is renewed while nothing else is written: a fraction of its length."""
     drain: float = 28.0
@@ -106,9 +106,12 @@ class Engine:
         self._last = False
         self._stopping = False
         self._problem: DigestError | None = None
-        self._unreached: TransportError | None = None
+        self._unreached = False
         self._fault: BaseException | None = None
         self._beat_due = False
+        self._recalling = False
+        self._not_taken = False
+        """Offers that the ledger did not take are out of the outbox, and still to be given back."""
         self._taken_at = 0.0
         self._over = False
 
@@ -142,13 +145,15 @@ class Engine:
         if self._fault is not None:
             raise self._fault
         stopped = self._stopping and not self._done()
-        unreached = self._unreached is not None and self._problem is self._unreached
-        return Report(dict(self._meter.counts), self._problem, stopped, unrecorded, unreached)
+        return Report(dict(self._meter.counts), self._problem, stopped, unrecorded, self._unreached)
 
     # What the transport tells (see `digest.ports.Results`)
 
     def outcome(self, outcome: Outcome) -> None:
         claimed = self._flying.pop(outcome.delivery)
+        if self._recalling:
+            self._results.append(_not_handed_over(claimed))
+            return
         wall, now = self._clock.now(), self._loop.time()
         self._results.append(
             self._judging.result(claimed, outcome, going=self._problem is None, wall=wall, now=now)
@@ -160,9 +165,9 @@ class Engine:
         return self._clock.now() < self._until
 
     def unusable(self, error: TransportError) -> None:
-        self._problem = self._problem or error
-        if not error.for_good:
-            self._unreached = error
+        if self._problem is None:
+            self._problem = error
+            self._unreached = not error.for_good
         self._wake.set()
 
     # The loop
@@ -173,12 +178,16 @@ class Engine:
 
     async def _pump(self) -> None:
         while not isinstance(self._problem, StoreError):
+            if not self._going or self._judging.slow.wait(self._loop.time()):
+                self._recall()
             if self._going and not self._last and self._outbox.wants_more(self._low):
                 await self._attempt(self._claim())
                 continue
             if self._beat_due:
                 self._beat_due = False
                 await self._attempt(self._renew())
+                if self._going:
+                    self._last = False  # limits may stretch the end over hours: deferred copies come due
                 continue
             await self._note()
             offers = self._choose() if self._going else []
@@ -227,7 +236,11 @@ class Engine:
                 self._problem = error
 
     async def _renew(self) -> None:
-        self._until = await self._write(self._ledger.renew)
+        try:
+            self._until = await self._write(self._ledger.renew)
+        except SendingStopped as stopped:
+            self._until = stopped.until or self._until
+            raise
 
     async def _claim(self) -> None:
         page = await self._write(self._ledger.claim, max(self._limits.page, 2 * self._transport.capacity))
@@ -244,6 +257,12 @@ class Engine:
             self._noted = now
             progress = self._meter.look()
             await self._attempt(self._write(self._ledger.note, progress.rate, progress.seconds_left))
+
+    def _recall(self) -> None:
+        """Nothing further is to leave now: what waits in the transport comes back."""
+        self._recalling = True
+        self._transport.recall()
+        self._recalling = False
 
     def _choose(self) -> list[tuple[Claimed, Message]]:
         """The next copies, composed: one that cannot be written is refused here and never offered."""
@@ -272,9 +291,9 @@ class Engine:
                 self._ledger.commit, results, [claimed.recipient.delivery for claimed, _ in offers]
             )
         except BaseException:
-            # Whether the commit took place is not known: writing a result twice is harmless, and an offer
-            # that was written and not used is in doubt only on paper.
-            self._results = results + self._results
+            # Whether the commit took place is not known: writing a result twice is harmless, and the offers,
+            # claimed or offered, go back to the queue: nobody was given them.
+            self._results = results + self._results + [_not_handed_over(claimed) for claimed, _ in offers]
             raise
         for result in results:
             if result.state is State.queued:
@@ -284,6 +303,7 @@ class Engine:
             self._meter.count(State.skipped, len(offered.skipped))
         self._throttle.give_back(len(offers) - len(offered.deliveries), self._taken_at)
         if len(offered.deliveries) + len(offered.skipped) < len(offers):
+            self._not_taken = True  # they may still be claimed
             self._beat_due = True  # somebody else changed these rows: find out whether we may go on
         self._hand_over([each for each in offers if each[0].recipient.delivery in offered.deliveries],
                         offered.until)  # fmt: skip
@@ -295,9 +315,7 @@ class Engine:
         self._until = until
         if not self.allowed():
             # Suspended between the commit and here: the lease ran out, somebody may be resending these.
-            for claimed, _ in offers:
-                outcome = Outcome(claimed.recipient.delivery, OutcomeKind.unsent)
-                self._results.append(Result(outcome, State.queued))
+            self._results += [_not_handed_over(claimed) for claimed, _ in offers]
             self._throttle.give_back(len(offers), self._taken_at)
             return
         for claimed, _ in offers:
@@ -341,6 +359,7 @@ class Engine:
 
     async def _land(self) -> int:
         """Waits for what is in flight, writes all results and gives claimed rows back; the number lost."""
+        self._recall()
         while self._flying:
             self._wake.clear()
             if self._flying:
@@ -348,7 +367,7 @@ class Engine:
             if self._beat_due and not isinstance(self._problem, StoreError):
                 self._beat_due = False
                 await self._attempt(self._renew())
-        claimed = self._outbox.rest()
+        claimed = bool(self._outbox.rest()) or self._not_taken
         if claimed:
             self._last = False
         for pause in (0.0, *self._limits.record_again):
@@ -359,10 +378,14 @@ class Engine:
                 if self._results:
                     await self._commit([])
                 await self._write(self._ledger.give_back)
-                claimed = []
+                claimed = False
             except StoreError as error:
                 self._problem = error
         return sum(result.state is not State.queued for result in self._results)
 
     async def _write(self, step: Callable[..., T], *arguments: object) -> T:
         return await self._loop.run_in_executor(self._writer, step, *arguments)
+
+
+def _not_handed_over(claimed: Claimed) -> Result:
+    return Result(Outcome(claimed.recipient.delivery, OutcomeKind.unsent), State.queued)

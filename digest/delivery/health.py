@@ -21,8 +21,8 @@ from digest.replies import About, Counts, Meaning
 BROKEN_IN_A_ROW = 10
 """So many broken connections, with no answer in between, are the relay's trouble."""
 DOUBTFUL_IN_A_ROW = 10
-"""So many copies in doubt, with no answer in between: each further one would be another that nobody can know
-about, so the run pauses until a person has looked."""
+"""So many copies in doubt beyond what one crash of the relay leaves, with no answer in between: each further
+one would be another that nobody can know about, so the run pauses until a person has looked."""
 REFUSED_IN_A_ROW = 3
 """So many copies refused for our sake or for the message's, with nothing taken in between."""
 CLOSED = 10
@@ -48,7 +48,7 @@ class Health:
 
     def __init__(self, server: str, capacity: int, breaker: Breaker | None = None) -> None:
         self._server = server
-        self._many = 2 * capacity
+        self._capacity, self._many = capacity, 2 * capacity
         self._breaker = breaker or Breaker(0)
         self._broken = self._doubtful = 0
         self._refused: list[int] = []
@@ -80,7 +80,7 @@ class Health:
 
     def _doubt(self, outcome: Outcome) -> Verdict:
         self._doubtful += 1
-        if self._doubtful < max(DOUBTFUL_IN_A_ROW, self._many):
+        if self._doubtful < DOUBTFUL_IN_A_ROW + self._capacity:
             return FINE
         problem = (
             f"after the text of {self._doubtful} messages in a row there was no answer; the last time: "

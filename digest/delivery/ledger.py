@@ -46,10 +46,12 @@ class Result:
 class SendingStopped(DigestError):  # noqa: N818 - a state, not a failure
     """Somebody else decided: the lease is another's now, or the edition was held, paused or cancelled.
 
-    Nothing further may be offered.
+    Nothing further may be offered. What was offered may end in peace while the lease lasts: `until`, where
+    `Ledger.renew` could still renew it.
     """
 
     exit_code = 3
+    until: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Ledger(Protocol):
 
     def renew(self) -> dt.datetime:
         """Keeps the lease while nothing else is written, until the moment that it returns. Raises
-        `SendingStopped`."""
+        `SendingStopped`, with `until` when it is kept all the same."""
         ...
 
     def give_back(self) -> int:

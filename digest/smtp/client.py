@@ -28,7 +28,7 @@ _TRIES = 2
 """So many connections may end in front of a message before that is told."""
 _CONTENT_WITH = 60.0
 """Seconds before more connections are tried than the relay wanted."""
-_BROKEN_OFF = "broken off before it was handed over"
+_RECALLED = "taken back before it was handed over"
 
 
 class _Job(Copy):
@@ -106,11 +106,16 @@ class SmtpTransport:
         try:
             for connection in (*self._connections, *self._opening):
                 connection.abort("broken off before the server answered")
-            while self._queue:
-                job = self._queue.popleft()
-                self._tell(job, Outcome(job.message.delivery, OutcomeKind.unsent, reply=_BROKEN_OFF))
+            self.recall()
+            self._refuse(self._relay.error("connect", "broken off"))
         finally:
             self._breaking_off = False
+
+    def recall(self) -> None:
+        """Takes back what no connection has begun: it is "unsent" before this returns. The rest goes on."""
+        jobs, self._queue = self._queue, deque()
+        for job in jobs:
+            self._tell(job, Outcome(job.message.delivery, OutcomeKind.unsent, reply=_RECALLED))
 
     async def close(self) -> None:
         """Waits for messages under way, says goodbye on every connection; at most ten seconds in all."""
@@ -120,18 +125,19 @@ class SmtpTransport:
                 while self._under_way:
                     changed.clear()
                     await changed.wait()
-                for connection in list(self._opening):
-                    connection.abort("closed")
-                for connection in list(self._connections):
-                    connection.quit()
                 while self._connections:
                     changed.clear()
-                    await changed.wait()
+                    for connection in list(self._connections):
+                        connection.quit()
+                    if self._connections:
+                        await changed.wait()
         except TimeoutError:
             pass
         finally:
             self.break_off()
-            self._changed, self._at = None, 0
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer, self._changed, self._at = None, None, 0
 
     # The pool
 
@@ -211,6 +217,7 @@ class SmtpTransport:
         self._opening.remove(connection)
         self._connections.append(connection)
         self._errors.clear()
+        self._note_change()
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -223,9 +230,9 @@ class SmtpTransport:
         self._note_change()
         if self._breaking_off:
             return
-        temporary = error.phase in ("connect", "greeting") and (error.code is None or error.code < 500)
+        temporary = not error.for_good
         if self._connections and temporary:
-            # One more than the relay wants.
+            # One more than the relay wants; some say so only at EHLO or at the sign-in.
             self._most = len(self._connections)
             self._more_from = asyncio.get_running_loop().time() + _CONTENT_WITH
         elif self._opening and temporary:
@@ -288,10 +295,7 @@ class SmtpTransport:
             error = _both(self._errors[0], error)
         self._errors.clear()
         self._at = 0
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_exception(error)
-        self._waiters.clear()
+        self._refuse(error)
         jobs, self._queue = self._queue, deque()
         for results in _distinct(job.results for job in jobs):
             results.unusable(error)
@@ -300,6 +304,13 @@ class SmtpTransport:
                 job,
                 Outcome(job.message.delivery, OutcomeKind.unsent, reply=f"{error.phase}: {error.problem}"),
             )
+
+    def _refuse(self, error: TransportError) -> None:
+        """Tells whoever waits in `open`."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(error)
+        self._waiters.clear()
 
 
 def _both(first: TransportError, second: TransportError) -> TransportError:

@@ -16,10 +16,11 @@ from typing import Protocol
 
 from digest.errors import TransportError
 from digest.smtp.envelope import Copy
-from digest.smtp.events import Closed, Failed, Ready, StartTls, TokenWanted
+from digest.smtp.events import Closed, Event, Failed, Ready, StartTls, TokenWanted
 from digest.smtp.relay import GOODBYE, Relay, reason
 from digest.smtp.replies import printable
-from digest.smtp.session import Buffer, Event, Phase, Session
+from digest.smtp.session import Session
+from digest.smtp.transactions import Buffer, Phase
 
 _READ = 16 * 1024
 _COMMANDS = (b"RSET", b"MAIL", b"RCPT", b"DATA", b"BDAT", b".", b"QUIT")
@@ -95,7 +96,7 @@ class Connection:
         try:
             async with asyncio.timeout(self._relay.timeouts.connect):
                 sock = await self._connected()
-        except OSError as error:  # TimeoutError is one
+        except (OSError, ValueError) as error:  # TimeoutError is one; a host that is no name, another
             seconds = self._relay.timeouts.connect
             problem = (
                 f"no answer within {seconds:g} seconds" if isinstance(error, TimeoutError) else reason(error)
@@ -106,7 +107,7 @@ class Connection:
             self._opening = None
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._listen is not None:
-            self._listen("*", f"connected to {self._relay.server} ({sock.getpeername()[0]})")
+            self._listen("*", f"connected to {self._relay.server}")
         self._sock = sock
         self._moved = self._loop.time()
         self._loop.add_reader(sock.fileno(), self._readable)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from digest.smtp.capabilities import Capabilities, Mode
+from digest.smtp.envelope import Copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +45,6 @@ class Closed:
 
     reason: str
     usual: bool
+
+
+Event = Copy | Ready | StartTls | TokenWanted | Failed | Closed

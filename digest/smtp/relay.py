@@ -104,7 +104,9 @@ class Relay:
     def error(self, phase: str, problem: str, code: int = 0) -> TransportError:
         """The error for a person, with the settings that may be wrong."""
         section = self._section
-        if phase == "sign-in":
+        if phase == "sign-in" and "not encrypted" in problem:
+            hint = f'Set {section}.tls = "required" or "implicit" in config.toml.'
+        elif phase == "sign-in":
             hint = f"Check {section}.user, {section}.password_file and {section}.auth in config.toml."
         elif phase == "STARTTLS" and "does not offer" in problem:
             hint = f'Use port 465 with {section}.tls = "implicit", or a relay with TLS.'

@@ -267,7 +267,7 @@ def _sqlite_engine(file: Path, patience: float, synchronous: Synchronous) -> sa.
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA synchronous={synchronous}")
             connection.execute("PRAGMA foreign_keys=ON")
-            connection.execute("PRAGMA cache_size=-16000")
+            connection.execute("PRAGMA cache_size=-4000")
         except BaseException:
             connection.close()
             raise

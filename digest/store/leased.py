@@ -203,7 +203,12 @@ class LeasedEdition:
     def renew(self) -> dt.datetime:
         """See `digest.delivery.Ledger`."""
         with self._database.write() as connection:
-            return self._fence(connection, EditionState.sending) + self._length
+            now, place = self._renewed(connection)
+        until = _moment(int((now + self._length).timestamp()))
+        if stopped := place.stopped(EditionState.sending):
+            stopped.until = until if place.leased else None
+            raise stopped
+        return until
 
     def note(self, rate: float, seconds_left: float | None) -> None:
         """For pages of other processes: how fast it goes and how long it will take; at most once a second."""
@@ -330,6 +335,13 @@ class LeasedEdition:
         Called with the write lock held (SQLite) or taking it on the lease's row (PostgreSQL): nobody can
         take over between this and the end of the transaction.
         """
+        now, place = self._renewed(connection)
+        if stopped := place.stopped(state):
+            raise stopped
+        return now
+
+    def _renewed(self, connection: sa.Connection) -> tuple[dt.datetime, Place]:
+        """Renews the lease if it is still held; the time that it was, and what the edition is."""
         now = self._clock.now()
         renewed = connection.execute(
             sa.update(lease)
@@ -344,9 +356,7 @@ class LeasedEdition:
         row = connection.execute(
             sa.select(edition.c.state, edition.c.held, edition.c.paused).where(edition.c.id == self.number)
         ).one()
-        if stopped := Place(renewed == 1, row.state, row.held, row.paused).stopped(state):
-            raise stopped
-        return now
+        return now, Place(renewed == 1, row.state, row.held, row.paused)
 
     def _take_over(self, ids: list[int], before: State, after: State, **values: Any) -> int:
         moved = 0

@@ -163,8 +163,9 @@ class SqlLedger:
         """
         return sum(self.offered_by_minute(moment).values())
 
-    def offered_by_minute(self, since: dt.datetime) -> dict[dt.datetime, int]:
-        """Copies of all editions that were offered, by the beginning of the minute, in order of time."""
+    def offered_by_minute(self, since: dt.datetime, number: int | None = None) -> dict[dt.datetime, int]:
+        """Copies of all editions, or of one, that were offered, by the beginning of the minute, in order of
+        time."""
         first = int(since.timestamp()) // 60
         kept = sa.select(sending_minute.c.minute, sending_minute.c.offered).where(
             sending_minute.c.minute >= first
@@ -175,6 +176,9 @@ class SqlLedger:
         present = sa.select(sending.c.minute, sending.c.minute_offered).where(
             sending.c.minute >= first, sending.c.minute_offered > 0, ~noted
         )
+        if number is not None:
+            kept = kept.where(sending_minute.c.edition == number)
+            present = present.where(sending.c.edition == number)
         both = sa.union_all(kept, present).subquery()
         total = sa.select(both.c.minute, sa.func.sum(both.c.offered)).group_by(both.c.minute)
         with self._database.read() as connection:

@@ -47,9 +47,13 @@ _RENEWED = 15.0
 """Seconds between two renewals of the lease while nothing leaves."""
 
 
-def resends(edition: Edition) -> bool:
-    """Whether copies in doubt are sent once more by themselves."""
-    return edition.policy["uncertain"] == "resend"
+def resends(desk: Desk, edition: Edition) -> bool:
+    """Whether copies in doubt are sent once more by themselves.
+
+    Not where there is a second server: a copy must not go to another one than the one that may have it, and
+    after a crash nobody knows which that was.
+    """
+    return edition.policy["uncertain"] == "resend" and not desk.settings.fallback.host
 
 
 class Leaving:
@@ -70,7 +74,7 @@ class Leaving:
         self._warn = warn or (lambda _: None)
         # As it was frozen: an edition that is leaving goes on when its newsletter is no longer configured.
         self._lateness = parse_duration(str(edition.policy["lateness"]))
-        self._resend = resends(edition)
+        self._resend = resends(desk, edition)
         newsletter = desk.settings.newsletter.get(edition.newsletter)
         self._growth = newsletter.growth if newsletter is not None else 0.0
         sending = desk.settings.sending

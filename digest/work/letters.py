@@ -25,6 +25,7 @@ PATIENCE = 30.0
 """Seconds for all letters of one occasion."""
 
 _SEVEN_BIT = SMTP.clone(cte_type="7bit")
+"""Not every relay takes 8-bit text (RFC 6152)."""
 
 Send = Callable[[Sequence[EmailMessage]], list[str]]
 """Sends letters and returns the addresses that were not taken, with the reply."""
@@ -34,7 +35,7 @@ def letter(
     *, sender_name: str, sender: str, to: str, subject: str, text: str, at: dt.datetime
 ) -> EmailMessage:
     """One letter to one person. Raises ValueError for a header that cannot be written."""
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_SEVEN_BIT)
     local, _, domain = sender.rpartition("@")
     message["From"] = Address(sender_name, local, domain)
     message["To"] = to

@@ -41,8 +41,11 @@ class Pace:
                 self._throttle = self._fresh()
             self._running += 1
         try:
-            cap = self.cap(edition, growth)
-            yield self._throttle if cap is None else self._throttle.narrowed(cap)
+            throttle, cap = self._throttle, self.cap(edition, growth)
+            if cap is not None:
+                throttle = throttle.narrowed(cap)
+                throttle.seed(time.monotonic(), self.used(edition))  # by earlier runs of it
+            yield throttle
         finally:
             with self._lock:
                 self._running -= 1
@@ -61,13 +64,11 @@ class Pace:
                 return each
         return None
 
-    def used(self) -> list[tuple[float, int]]:
-        """What left within the last day: (seconds ago, how many), by the minute."""
+    def used(self, edition: Edition | None = None) -> list[tuple[float, int]]:
+        """What left within the last day, of one edition or of all: (seconds ago, how many), by the minute."""
         now = self._clock.now()
-        return [
-            ((now - minute).total_seconds() - 60, count)
-            for minute, count in self._ledger.offered_by_minute(now - _DAY).items()
-        ]
+        offered = self._ledger.offered_by_minute(now - _DAY, edition.id if edition is not None else None)
+        return [((now - minute).total_seconds() - 60, count) for minute, count in offered.items()]
 
     def _fresh(self) -> Throttle:
         throttle = Throttle(self._sending.rates, self._sending.domain_rates)

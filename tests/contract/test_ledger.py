@@ -522,6 +522,27 @@ def test_renewing_keeps_the_lease(sending: Sending) -> None:
         sending.take("two")
 
 
+def test_the_lease_of_a_paused_edition_can_be_kept_while_copies_are_in_flight(sending: Sending) -> None:
+    leased = sending.fanned()
+    offer(leased)
+    sending.set_edition(paused="a wrong picture")
+    for _ in range(4):
+        sending.clock.advance(LEASE / 2)
+        with pytest.raises(SendingStopped, match="a wrong picture") as caught:
+            leased.renew()
+        assert caught.value.until == sending.clock.now() + LEASE
+    with pytest.raises(EditionError):
+        sending.take("two")
+
+
+def test_a_lease_that_is_lost_is_not_kept(sending: Sending) -> None:
+    leased = sending.fanned()
+    sending.clock.advance(LEASE)
+    with pytest.raises(SendingStopped) as caught:
+        leased.renew()
+    assert caught.value.until is None
+
+
 def test_concurrent_claims_share_no_row(sending: Sending) -> None:
     """Not meant to happen (one lease), but the rows would still be safe."""
     sending.subscribe(f"more{n}@example.test" for n in range(200))

@@ -16,7 +16,7 @@ from digest.app import App
 from digest.config import load
 from digest.delivery import Progress, SendingStopped
 from digest.errors import TransportError
-from digest.model import EditionState
+from digest.model import EditionState, Rate
 from digest.store.leased import lease_name
 from digest.work.send import Sent, send
 from subscribers import Entry
@@ -149,8 +149,15 @@ def test_a_canary_who_is_no_subscriber_keeps_nobody_waiting(tmp_path: Path, serv
 # --- limits -------------------------------------------------------------------------------------------
 
 
-def test_a_limit_an_hour_holds_over_restarts_and_loses_nobody(tmp_path: Path, server: SmtpServer) -> None:
-    office = Office(tmp_path, server, DIGEST_SENDING__PER_HOUR="5")
+@pytest.mark.parametrize("limit", ["per_hour", "growth"])
+def test_a_limit_an_hour_holds_over_restarts_and_loses_nobody(
+    limit: str, tmp_path: Path, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if limit == "growth":
+        monkeypatch.setattr("digest.work.pace.Pace.cap", lambda *_: Rate(5, 3600))
+        office = Office(tmp_path, server)
+    else:
+        office = Office(tmp_path, server, DIGEST_SENDING__PER_HOUR="5")
     stop, seen = threading.Event(), list[Progress]()
     running = begun(office, stop=stop, watch=seen.append)
     until(lambda: seen and seen[-1].waiting)

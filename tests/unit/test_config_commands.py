@@ -185,7 +185,7 @@ def test_check_notes_what_will_not_do_for_real_sending(config: Path) -> None:
     for part in (
         "chmod 600",
         "implicit TLS",
-        "cross the network",
+        "cross a network",
         "RFC 8058",
         "postal",
         "nobody can send",

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -130,6 +131,7 @@ class ScriptedTransport:
         self.usual: Callable[[int], Outcome | Exception] = lambda n: Outcome(n, Kind.accepted, 250)
         self.delay: Callable[[], float] = lambda: 0.0
         self.faulty = 0
+        self.recalls = False
         self.under_way: dict[int, tuple[asyncio.TimerHandle, Results]] = {}
 
     @property
@@ -166,6 +168,14 @@ class ScriptedTransport:
         if answer.kind is Kind.accepted:
             self.taken.append(number)
         results.outcome(answer)
+
+    def recall(self) -> None:
+        """Only the first copy under way was begun."""
+        for number in list(self.under_way)[1:] if self.recalls else ():
+            timer, results = self.under_way.pop(number)
+            timer.cancel()
+            self.sent.remove(number)
+            results.outcome(Outcome(number, Kind.unsent, reply="taken back"))
 
     def break_off(self) -> None:
         for number, (timer, results) in list(self.under_way.items()):
@@ -392,6 +402,27 @@ def test_an_address_that_cannot_be_written_is_refused_before_it_is_offered() -> 
     assert 2 not in room.transport.sent
 
 
+def test_a_deferred_copy_that_comes_due_while_the_last_ones_leave_does_not_wait_for_them() -> None:
+    room = Room(10, capacity=1, limits=replace(FAST, heartbeat=0.02))
+    room.transport.answers[1] = [deferred(1)]
+    room.transport.delay = lambda: 0.03
+    claim = room.ledger.claim
+
+    def claim_also_what_is_due(limit: int) -> Page:
+        if room.ledger.states[1] is State.deferred:
+            again = room.ledger.results[1].next_attempt
+            assert again is not None
+            if again <= room.clock.now():
+                room.ledger.states[1] = State.queued
+        return claim(limit)
+
+    room.ledger.claim = claim_also_what_is_due  # type: ignore[method-assign]
+    room.ledger.lease = dt.timedelta(days=1)
+    room.ledger.commit_hook = lambda: room.clock.advance(dt.timedelta(minutes=15))
+    assert room.run().done == {State.accepted: 10, State.deferred: 1}
+    assert room.transport.sent.count(1) == 2
+
+
 # --- the relay ----------------------------------------------------------------------------------------
 
 
@@ -501,6 +532,22 @@ def test_a_stop_finishes_what_is_in_flight_and_gives_the_rest_back() -> None:
     assert room.ledger.count()[State.accepted] == len(room.transport.sent)
 
 
+def test_a_stop_takes_back_what_no_connection_has_begun() -> None:
+    room = Room(50, capacity=40)
+    room.transport.recalls = True
+
+    async def run() -> Report:
+        room.transport.delay = lambda: 0.05
+        running = asyncio.create_task(room.engine().run(room.stop))
+        await until(lambda: room.transport.flying == 40)
+        room.stop.ask()
+        return await running
+
+    report = asyncio.run(run())
+    assert (report.stopped, report.problem) == (True, None)
+    assert room.ledger.count() == {State.accepted: 1, State.queued: 49}
+
+
 def test_a_stop_before_the_start_sends_nothing() -> None:
     room = Room(5)
     room.stop.ask()
@@ -578,6 +625,22 @@ def test_results_that_cannot_be_written_at_all_are_counted() -> None:
     assert report.unrecorded == len(room.transport.taken) == room.ledger.count()[State.offered] == 3
 
 
+def test_offers_of_which_nobody_knows_whether_they_were_written_are_not_in_doubt() -> None:
+    room = Room(10)
+    commit, lost = room.ledger.commit, [StoreError("the connection was lost behind the commit")]
+
+    def commit_and_lose(results: Sequence[Result], offers: Sequence[int]) -> Offered:
+        offered = commit(results, offers)
+        if offers and lost:
+            raise lost.pop()
+        return offered
+
+    room.ledger.commit = commit_and_lose  # type: ignore[method-assign]
+    assert isinstance(room.run().problem, StoreError)
+    assert room.transport.sent == []
+    assert room.ledger.count() == {State.queued: 10}
+
+
 def test_a_claim_that_fails_stops_the_run() -> None:
     room = Room(50)
     room.ledger.claim_breaks.append(StoreError("locked"))
@@ -592,6 +655,36 @@ def test_only_what_the_ledger_offered_is_sent() -> None:
     report = room.run()
     assert isinstance(report.problem, SendingStopped)
     assert 4 not in room.transport.sent
+
+
+def test_the_last_copies_go_back_to_the_queue_when_the_edition_is_stopped_before_their_offer() -> None:
+    room = Room(3)
+    room.ledger.stolen = {1, 2, 3}
+    room.ledger.renew_breaks = SendingStopped("paused")
+    assert isinstance(room.run().problem, SendingStopped)
+    assert room.ledger.count() == {State.queued: 3}
+
+
+def test_what_is_in_flight_when_an_edition_is_paused_ends_in_peace() -> None:
+    """However slow the server is: the lease is kept, so that the transport may go on."""
+    room = Room(3, limits=replace(FAST, heartbeat=0.01))
+    room.transport.delay = lambda: 0.2
+    engine = room.engine()
+    allowed: list[bool] = []
+
+    def renew() -> dt.datetime:
+        room.clock.advance(room.ledger.lease / 2)
+        stopped = SendingStopped("the edition is paused")
+        stopped.until = room.clock.now() + room.ledger.lease
+        allowed.append(engine.allowed())
+        raise stopped
+
+    room.ledger.renew = renew  # type: ignore[method-assign]
+    report = asyncio.run(engine.run(room.stop))
+    assert isinstance(report.problem, SendingStopped)
+    assert report.done == {State.accepted: 3}
+    assert len(allowed) > 3
+    assert all(allowed)
 
 
 def test_an_edition_that_is_stopped_elsewhere_is_found_out_by_the_next_claim() -> None:

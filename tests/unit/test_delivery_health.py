@@ -135,7 +135,7 @@ class Patient:
     [
         (Kind.unsent, NOTHING, 10, False),
         (Kind.deferred, CLOSING, 10, False),
-        (Kind.uncertain, NOTHING, 10, True),
+        (Kind.uncertain, NOTHING, 11, True),
         (Kind.rejected, QUOTA, 3, True),
         (Kind.deferred, SLOW_DOWN, 3, False),
         (Kind.unsent, (535, "5.7.8 authentication failed"), 3, True),
@@ -159,7 +159,7 @@ def test_how_many_in_a_row_are_trouble(
 
 def test_more_copies_in_flight_may_break_together_before_it_is_trouble() -> None:
     assert Patient(capacity=40).until_trouble(Kind.unsent)[0] == 80
-    assert Patient(capacity=40).until_trouble(Kind.uncertain)[0] == 80
+    assert Patient(capacity=40).until_trouble(Kind.uncertain)[0] == 50  # all of one crash, and ten
 
 
 @pytest.mark.parametrize("reply", [NOTHING, QUOTA, SPAM])

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from digest.smtp.capabilities import Auth, Capabilities, Mode, Options, Tls
-from digest.smtp.events import Failed, Ready, StartTls, TokenWanted
+from digest.smtp.events import Event, Failed, Ready, StartTls, TokenWanted
 from digest.smtp.replies import ReplyReader
-from digest.smtp.session import Event, Phase, Session
+from digest.smtp.session import Session
+from digest.smtp.transactions import Phase
 
 SIGN_IN = Options(name="us.example.test", user="us", password="pa ss", secure=True)
 TOKEN = replace(SIGN_IN, password="", auth=Auth.xoauth2)

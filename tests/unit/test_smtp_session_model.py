@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from digest.model import Message, OutcomeKind
 from digest.smtp.capabilities import Mode, Options
 from digest.smtp.envelope import Copy, text_of
-from digest.smtp.events import Closed, Ready
-from digest.smtp.session import Event, Session
+from digest.smtp.events import Closed, Event, Ready
+from digest.smtp.session import Session
 from tests.model_smtp import CLOSE, LOST, SILENT, USUAL, ModelServer
 
 Kind = OutcomeKind
@@ -139,6 +139,8 @@ class Conversation(RuleBasedStateMachine):
     def speak_unasked(self, *, sure: bool, reply: bytes) -> None:
         if sure:
             self.planned = True
+            if reply.startswith(b"5"):  # whoever is about to hand over a text is refused by that
+                self.server.refused |= {copy.message.rcpt_to for copy in self.copies.values()}
             self._hear(reply)
 
     @rule(sure=RARELY, kept_back=st.sampled_from([0, 1, 5, 40, 1000]), read=st.booleans())
