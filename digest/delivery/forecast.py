@@ -102,7 +102,7 @@ def forecast(plan: Plan, zone: dt.tzinfo) -> Forecast:
     start, finish = at(0.0), at(seconds) if complete else None
     guessed = complete and plan.measured is None
     if guessed and not seconds:
-        finish, words = None, "how long it takes can be said once an edition has left"
+        finish, words = None, "how long sending takes can be said once an edition has left"
     elif finish is None:
         words = "takes more than a month"
     else:

@@ -105,7 +105,7 @@ def test_the_cap_on_growth_delays_and_leaves_nobody_out() -> None:
 
 
 def test_without_a_measured_speed_only_limits_are_known() -> None:
-    assert told(5_000, speed=None).words == "how long it takes can be said once an edition has left"
+    assert told(5_000, speed=None).words == "how long sending takes can be said once an edition has left"
     assert told(5_000, speed=None).finish is None
     found = told(25_000, Rate(10_000, HOUR), speed=None)
     assert found.words == "finishes not before 10:00"
