@@ -48,7 +48,11 @@ def check(session: Session, as_json: bool) -> None:
     KeyRing.load(settings.path(settings.keys.file))
     dkim = KeyFolder(settings.path(settings.dkim.keys), required=settings.dkim.required)
     signs = {slug: dkim.signing(each.sender.rpartition("@")[2]) for slug, each in settings.newsletter.items()}
-    notes = [*_file_notes(loaded), *_notes(settings, {slug for slug, keys in signs.items() if keys})]
+    notes = [
+        *_file_notes(loaded),
+        *_missing(settings),
+        *_notes(settings, {slug for slug, keys in signs.items() if keys}),
+    ]
     if as_json:
         print_json({"file": loaded.file, "ok": True, "notes": notes})
         return
@@ -66,6 +70,19 @@ def _file_notes(loaded: Loaded) -> Iterator[str]:
     holds_secret = in_file or mask(settings.database.url) != settings.database.url
     if holds_secret and stat.S_IMODE(loaded.file.stat().st_mode) & 0o077:
         yield f"others may read the password in {loaded.file}. Run: chmod 600 {loaded.file}"
+
+
+def _missing(settings: Settings) -> Iterator[str]:
+    """What is named and is not there; it may come yet, so that nothing is wrong."""
+    for slug, newsletter in settings.newsletter.items():
+        for number, file in enumerate(newsletter.attachments, 1):
+            path = settings.path(file)
+            if not path.is_file():
+                yield f"newsletter.{slug}.attachments[{number}]: there is no file {path}; no edition is built"
+    senders = {newsletter.sender.rpartition("@")[2].lower() for newsletter in settings.newsletter.values()}
+    for domain in settings.dkim.required:
+        if not any(f".{sender}".endswith(f".{domain}") for sender in senders):
+            yield f"dkim.required names {domain}, from which no newsletter is sent"
 
 
 def _notes(settings: Settings, signed: Collection[str]) -> Iterator[str]:

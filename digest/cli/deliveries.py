@@ -8,7 +8,7 @@ import click
 
 from digest.cli.base import actor, pass_app
 from digest.cli.output import json_option, print_json, say, table
-from digest.cli.sending import domain_table, in_words
+from digest.cli.sending import domain_table, in_states, in_words
 from digest.errors import NothingToDo, UsageError
 from digest.model import Delivery, DeliveryState, EditionState
 
@@ -59,7 +59,11 @@ def command() -> None:
     type=click.Choice([state.value for state in DeliveryState]),
     help="Only copies in this state.",
 )
-@click.option("--domains", is_flag=True, help="Figures for each domain instead of single copies.")
+@click.option(
+    "--domains",
+    is_flag=True,
+    help="Figures for each domain instead of single copies; with --state for those that have such copies.",
+)
 @click.option("--all", "everything", is_flag=True, help=f"Every copy or domain; else the first {_SHOWN}.")
 @json_option
 @pass_app
@@ -67,10 +71,10 @@ def list_(app: App, edition: str, state: str | None, domains: bool, everything: 
     """List the copies of an edition with their state and the relay's last words (the word `list` may be left
     out). Of one that is leaving it says how fast, and how long it will take."""
     found = app.editions.get(edition)
-    if domains:
-        _by_domain(app, found, everything, as_json)
-        return
     wanted = DeliveryState(state) if state else None
+    if domains:
+        _by_domain(app, found, wanted, everything or as_json, as_json)
+        return
     counts = app.ledger.counts(found.id)
     limit = None if everything or as_json else _SHOWN
     rows = list(app.ledger.deliveries(found.id, _message_id(app, found), state=wanted, limit=limit))
@@ -86,10 +90,11 @@ def list_(app: App, edition: str, state: str | None, domains: bool, everything: 
             }
         )
         return
-    told = ", ".join(f"{count:,} {each.value}" for each, count in counts.items() if count)
-    say(f"{found.name}: {told or 'the audience is not fixed yet'}")
+    say(f"{found.name}: {in_states(counts) or 'the audience is not fixed yet'}")
     if going is not None and going.rate:
         say(f"Leaving now: {in_words(going.rate, going.left, going.seconds_left)}")
+    if not rows:
+        return
     table(
         ["Address", "State", "Attempts", "Reply"],
         [(row.address, row.state.value, row.attempts, _reply(row)) for row in rows],
@@ -141,12 +146,18 @@ def resolve(app: App, edition: str, resend: bool, skip: bool, only: tuple[str, .
         say(f"{changed:,} left as they are.")
 
 
-def _by_domain(app: App, found: Edition, everything: bool, as_json: bool) -> None:
-    domains = app.ledger.domains(found.id, limit=10_000 if everything or as_json else _SHOWN)
+def _by_domain(
+    app: App, found: Edition, wanted: DeliveryState | None, everything: bool, as_json: bool
+) -> None:
+    domains = app.ledger.domains(found.id, limit=10_000 if everything or wanted else _SHOWN)
+    if wanted is not None:
+        domains = [each for each in domains if each.counts.get(wanted)]
     if as_json:
         facts = [{"domain": each.domain or None, "counts": each.counts} for each in domains]
         print_json({"edition": found.name, "domains": facts})
-    else:
+        return
+    say(f"{found.name}: {in_states(app.ledger.counts(found.id)) or 'the audience is not fixed yet'}")
+    if domains:
         domain_table(domains)
 
 

@@ -74,9 +74,16 @@ def rotate(app: App, *, domain: str, selector: str, as_json: bool) -> None:
     The present one goes on signing until the new one is activated.
     """
     keys = app.dkim_keys
-    present = next((each for each in keys.kept(domain) if each.signs), None)
+    kept = keys.kept(domain)
+    present = next((each for each in kept if each.signs), None)
     if present is None:
-        raise UsageError(f"{domain} has no key that signs", hint=f"Make one: digest dkim keygen {domain}")
+        waiting = next((each for each in kept if each.retired is None), None)
+        way = (
+            f"It has {waiting.selector}. When DNS shows it: digest dkim activate {domain} {waiting.selector}"
+            if waiting
+            else f"Make one: digest dkim keygen {domain}"
+        )
+        raise UsageError(f"{domain} has no key that signs", hint=way)
     ed25519 = any(key.algorithm == "ed25519-sha256" for key in present.keys)
     _tell([keys.make(domain, selector, ed25519=ed25519, at=app.clock.now())], as_json=as_json)
 
@@ -147,7 +154,8 @@ def _tell(found: Sequence[Kept], *, as_json: bool) -> None:
         click.echo(f"{each.domain}, selector {each.selector}: {_state(each)}")
         for key in each.keys:
             click.echo(f"\n  for a zone file:\n{zone_line(key)}")
-            click.echo(f"\n  for a web form, type TXT, name {key.name}:\n{key.record}\n")
+            click.echo(f"\n  for a web form, type TXT, name {key.name}:\n{key.record}")
+        click.echo()
     for each in found:
         if not each.signs and each.retired is None:
             say(f"When DNS shows it: digest dkim activate {each.domain} {each.selector}")

@@ -97,8 +97,11 @@ def json_option(function: F) -> F:
 
 
 def say(text: str) -> None:
-    """A message for people, on stderr. Control characters are dropped: it may quote a server or a story."""
-    click.echo(_CONTROL.sub("", text), err=True)
+    """A message for people, on stderr. Control characters are dropped: it may quote a server or a story.
+
+    Beside a bar it stands above it: `sys.stderr` is then the one that knows of the bar.
+    """
+    click.echo(_CONTROL.sub("", text), file=sys.stderr)
 
 
 def _cell(value: object) -> str:
@@ -192,10 +195,11 @@ class _LiveBar(_QuietBar):
 
 
 @contextmanager
-def progress(label: str, total: int | None = None) -> Iterator[Bar]:
-    """A progress bar on stderr: done of total, rate, time left, and a note.
+def progress(label: str, total: int | None = None, *, timed: bool = True) -> Iterator[Bar]:
+    """A progress bar on stderr: done of total, time left, and a note, which folds where it is too long.
 
-    Where stderr is no terminal it stays silent but for one closing line. `total` None: not known.
+    Where stderr is no terminal it stays silent but for one closing line. `total` None: not known. `timed`
+    False: the note says what time is left.
     """
     if not sys.stderr.isatty():
         quiet = _QuietBar()
@@ -212,13 +216,14 @@ def progress(label: str, total: int | None = None) -> Iterator[Bar]:
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column  # noqa: PLC0415
 
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
+        *([TimeRemainingColumn()] if timed else []),
+        TextColumn("{task.fields[note]}", markup=False, table_column=Column(overflow="fold")),
     )
     with Progress(*columns, console=Console(file=sys.stderr)) as shown:
         yield _LiveBar(shown, shown.add_task(label, total=total, note=""))

@@ -13,8 +13,8 @@ import click
 
 from digest.cli.base import INTERRUPTED, actor, pass_app
 from digest.cli.output import json_option, print_json, progress, say
-from digest.cli.sending import domain_table, duration
-from digest.errors import DigestError, NothingToDo, StoreError, TransportError
+from digest.cli.sending import domain_table, duration, in_states, pace
+from digest.errors import DigestError, EditionError, NothingToDo, StoreError, TransportError
 from digest.model import DeliveryState, EditionState
 
 if TYPE_CHECKING:
@@ -66,9 +66,11 @@ def command(app: App, edition: str, resume: bool, addresses: tuple[str, ...], as
             _somebody(app, found)
             _send(app, found, resume, as_json)
         except DigestError as error:
-            if as_json:
-                with suppress(StoreError):  # it may be what failed
+            with suppress(StoreError):  # it may be what failed
+                if as_json:
                     print_json(_stopped(app, found, error))
+                elif error.exit_code == 1 and not isinstance(error, EditionError):
+                    _so_far(app, found)
             raise
 
 
@@ -103,7 +105,7 @@ def _send(app: App, found: Edition, resume: bool, as_json: bool) -> None:
     if resume and found.paused and found.state in (EditionState.fanning, EditionState.sending):
         app.editions.resume(found.id, at=app.clock.now(), by=actor())
     stop, abort = _signals()
-    with _trial_hint(app), progress(f"Sending {found.name}") as bar:
+    with _trial_hint(app), progress(f"Sending {found.name}", timed=False) as bar:
         seen = 0
 
         def watch(now: Progress) -> None:
@@ -132,6 +134,13 @@ def _send(app: App, found: Edition, resume: bool, as_json: bool) -> None:
     if not as_json and sum(sent.counts.values()) >= _WORTH_A_TABLE:
         domain_table(app.ledger.domains(found.id))
     click.get_current_context().exit(exit_code(sent))
+
+
+def _so_far(app: App, found: Edition) -> None:
+    """What had become of the copies when a run broke off."""
+    told = in_states(app.ledger.counts(found.id))
+    if told:
+        say(f"{found.name}: {told}")
 
 
 def _stopped(app: App, found: Edition, error: DigestError) -> dict[str, object]:
@@ -166,11 +175,12 @@ def in_words(now: Progress) -> str:
     )
     parts = [f"{now.done[state]:,} {state.value}" for state in states if now.done.get(state)]
     parts.insert(0, f"{now.done.get(DeliveryState.accepted, 0):,} accepted")
-    parts.append(f"{now.rate:,.0f}/s")
-    if now.left and now.seconds_left is not None:
-        parts.append(f"{duration(now.seconds_left)} left")
     if now.waiting:
         parts.append(f"waits {duration(now.resumes)}: {now.waiting}")
+    else:
+        parts.append(pace(now.rate))
+        if now.left and now.seconds_left is not None:
+            parts.append(f"{duration(now.seconds_left)} left")
     return ", ".join(parts)
 
 

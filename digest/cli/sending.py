@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from digest.cli.output import table
@@ -22,13 +22,23 @@ _TOLD = (
 
 
 def in_words(rate: float, left: int, seconds_left: float | None) -> str:
-    """ "5,200/s, 12,400 left, 0:03"."""
-    words = f"{rate:,.0f}/s"
+    """ "5,200/s, 12,400 to go, 0:03 left"."""
+    words = pace(rate)
     if left:
-        words += f", {left:,} left"
+        words += f", {left:,} to go"
         if seconds_left is not None:
-            words += f", {duration(seconds_left)}"
+            words += f", {duration(seconds_left)} left"
     return words
+
+
+def in_states(counts: Mapping[DeliveryState, int]) -> str:
+    """ "19,992 queued, 8 accepted"; empty where there are no copies yet."""
+    return ", ".join(f"{count:,} {state.value}" for state, count in counts.items() if count)
+
+
+def pace(rate: float) -> str:
+    """ "5,200/s", or "20/min" where a second would show too little. `rate` is copies a second."""
+    return f"{rate:,.0f}/s" if rate >= 2 or not rate else f"{rate * 60:,.0f}/min"
 
 
 def duration(seconds: float) -> str:

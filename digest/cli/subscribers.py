@@ -123,9 +123,10 @@ def import_(
             f"{report.suppressed:,} suppressed, {len(refused):,} not taken"
         )
     if report.smtputf8:
+        are = "address has" if report.smtputf8 == 1 else "addresses have"
         say(
-            f"{report.smtputf8:,} of the new addresses are not ASCII before the @: only a relay that offers "
-            "SMTPUTF8 can be given them."
+            f"{report.smtputf8:,} new {are} other than ASCII before the @: only a relay that offers SMTPUTF8 "
+            "takes such mail."
         )
     _tell(refused, kept)
     if refused and len(refused) == listing.rows:

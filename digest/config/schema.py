@@ -119,6 +119,8 @@ def _limits(field: FieldInfo) -> str:
             low = f" more than {written(note.gt)}"
         elif isinstance(note, annotated_types.Le):
             high = f" to {written(note.le)}" if low.startswith(" from") else f", at most {written(note.le)}"
+        elif isinstance(note, annotated_types.Lt):
+            high = f" and less than {written(note.lt)}"
     return (low + high).replace('"', "")
 
 

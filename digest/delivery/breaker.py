@@ -75,8 +75,13 @@ class Breaker:
 
     def words(self) -> str:
         """The figures and the three commonest reasons, for people."""
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.reasons.most_common(3))
+        reasons = ", ".join(f"{reason}: {count:,}" for reason, count in self.reasons.most_common(3))
         return (
             f"{self.hard:,} of {self.attempts:,} copies were refused because the address does not work "
-            f"({self.hard / max(self.attempts, 1):.1%}; the limit is {self.limit:.1%}): {reasons}"
+            f"({_percent(self.hard / max(self.attempts, 1))}; the limit is {_percent(self.limit)}). {reasons}"
         )
+
+
+def _percent(share: float) -> str:
+    """ "5 %", "8.5 %"."""
+    return f"{share * 100:.1f}".removesuffix(".0") + " %"

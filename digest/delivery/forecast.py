@@ -102,14 +102,14 @@ def forecast(plan: Plan, zone: dt.tzinfo) -> Forecast:
     start, finish = at(0.0), at(seconds) if complete else None
     guessed = complete and plan.measured is None
     if guessed and not seconds:
-        finish, words = None, "finish unknown: no edition was measured yet"
+        finish, words = None, "how long sending takes can be said once an edition has left"
     elif finish is None:
         words = "takes more than a month"
     else:
         words = f"finishes {'not before ' if guessed else ''}{_clock(finish, start)}"
     notices: list[Notice] = []
     if guessed and seconds:
-        notices.append(Notice(About.speed, "no measured speed yet: only the limits are counted"))
+        notices.append(Notice(About.speed, "no edition has left yet: only the limits are counted"))
     notices += _delays(plan, steps, start, at)
     lateness = (plan.stale - plan.start).total_seconds()
     late = plan.recipients - _begun(steps, lateness, speed)

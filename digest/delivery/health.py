@@ -8,6 +8,7 @@ flight, and large enough that one bad copy stops nobody.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -99,9 +100,10 @@ class Health:
             self._closed.append((now, self._taken))
             since, taken = self._closed[0]
             if len(self._closed) == CLOSED and now - since <= CLOSED_WITHIN and self._taken - taken < CLOSED:
+                span, took = math.ceil(now - since) or 1, self._taken - taken or "no"
                 problem = (
-                    f"the server closed {CLOSED} connections within {now - since:.0f} seconds, and took only "
-                    f"{self._taken - taken} messages; the last time: {words(outcome)}"
+                    f"the server closed {CLOSED} connections within {span} s, and took {took} messages; the "
+                    f"last time: {words(outcome)}"
                 )
                 hint = "Lower smtp.connections or the limits in [sending], or look into the relay's log."
                 return self._trouble("sending", problem, code=421, hint=hint)

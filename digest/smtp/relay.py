@@ -137,6 +137,10 @@ def own_name() -> str:
     return name if "." in name and name.isascii() else "[127.0.0.1]"
 
 
+_TLS = {"WRONG_VERSION_NUMBER": "the server answers in the clear there"}
+"""What OpenSSL says so that nobody would guess what it means."""
+
+
 def reason(error: BaseException) -> str:
     """An exception in words for the operator."""
     if isinstance(error, TimeoutError):
@@ -144,7 +148,7 @@ def reason(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not valid here: {error.verify_message}"
     if isinstance(error, ssl.SSLError) and error.reason:
-        return error.reason.replace("_", " ").lower()
+        return _TLS.get(error.reason, error.reason.replace("_", " ").lower())
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)  # asyncio says "Connect call failed ('127.0.0.1', 25)"
     if isinstance(error, OSError) and error.strerror:

@@ -74,9 +74,11 @@ def copies_words(going: Sending | None, edition: Edition) -> list[str]:
     total = sum(counts.values()) - counts[DeliveryState.skipped] - counts[DeliveryState.cancelled]
     first = f"{counts[DeliveryState.accepted]:,} of {total:,} copies have left"
     if going.rate and edition.state is EditionState.sending:
-        first += f", {going.rate:,.0f} a second"
+        fast = going.rate >= 2
+        first += f", {going.rate:,.0f} a second" if fast else f", {going.rate * 60:,.0f} a minute"
         if going.seconds_left is not None:
-            first += f", about {max(round(going.seconds_left / 60), 1):,} min to go"
+            minutes = max(round(going.seconds_left / 60), 1)
+            first += f", about {minutes} min to go" if minutes < 120 else f", about {minutes // 60:,} h to go"
     lines = [f"{first}."]
     for state, one, many in (
         (DeliveryState.deferred, "reader's server asked to try later", "readers' servers asked to try later"),
@@ -87,7 +89,10 @@ def copies_words(going: Sending | None, edition: Edition) -> list[str]:
         if counts[state]:
             lines.append(f"{counts[state]:,} {one if counts[state] == 1 else many}.")
     if counts[DeliveryState.uncertain]:
-        lines.append(f"Leave or send again: digest deliveries resolve {edition.name}.")
+        lines.append(
+            "Whoever runs this decides whether to send again: "
+            f"digest deliveries resolve {edition.name} --resend, or --skip."
+        )
     return lines
 
 

@@ -35,7 +35,8 @@ def tell(desk: Desk, say: Callable[[str], None]) -> bool:
     newsletter = next(iter(desk.settings.newsletter.values()), None)
     if operators and newsletter is not None:
         text = "\n\n".join(alert.message for alert in untold)
-        subject = f"{newsletter.name}: {len(untold)} thing{'s' if len(untold) > 1 else ''} need you"
+        things = "1 thing needs" if len(untold) == 1 else f"{len(untold)} things need"
+        subject = f"{newsletter.name}: {things} you"
         letters = [
             letter(sender_name="digest", sender=newsletter.sender, to=to, subject=subject, text=text, at=now)
             for to in operators

@@ -261,7 +261,7 @@ def _size(desk: Desk, edition: Edition) -> int:
 def _attachments(desk: Desk, slug: str) -> list[tuple[str, str]]:
     """Names of the configured files, and the hashes under which they are kept from now on."""
     kept, total = [], 0
-    for number, file in enumerate(desk.newsletter(slug).attachments):
+    for number, file in enumerate(desk.newsletter(slug).attachments, 1):
         path, key = desk.settings.path(file), f"newsletter.{slug}.attachments[{number}]"
         try:
             content = path.read_bytes()

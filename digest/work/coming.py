@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from zoneinfo import ZoneInfo
 
 from digest.config import Approval, Newsletter
@@ -31,19 +32,20 @@ def _newsletter(desk: Desk, slug: str) -> list[str]:
     period = coming(desk.schedule(slug), newest[0].period if newest else None, since, now)
     on_their_way = desk.editions.list_(slug, states=_OPEN, content=False)
     return [
-        *(f"{edition.name} {_next(edition, settings)}" for edition in reversed(on_their_way)),
+        *(f"{edition.name} {_next(edition, settings, now)}" for edition in reversed(on_their_way)),
         f"{slug}/{period.start_date} is built on {_local(period, settings)}",
     ]
 
 
-def _next(edition: Edition, settings: Newsletter) -> str:
+def _next(edition: Edition, settings: Newsletter, now: dt.datetime) -> str:
     """The end of the sentence that begins with the edition's name."""
     zone, period = ZoneInfo(settings.zone), edition.period
     leaves = moment(period.send_at.astimezone(zone))
     if edition.held or edition.paused:
         return f"is {'held' if edition.held else 'paused'}: {edition.held or edition.paused}"
     if edition.state is EditionState.approved:
-        return f"is approved and leaves on {leaves}"
+        late = period.send_at <= now
+        return f"is approved and {'was to leave' if late else 'leaves'} on {leaves}"
     if edition.state is not EditionState.draft:
         return "is leaving"
     if settings.approval is Approval.editor:

@@ -222,7 +222,7 @@ def _ascii(domain: str) -> str:
     try:
         return host_name(domain.strip().rstrip(".").lower()).lower()
     except ValueError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(str(error), hint="It is what stands behind the @, such as example.org.") from None
 
 
 def _with_those_above(domain: str) -> list[str]:

@@ -42,7 +42,7 @@ def in_words(made: Forecast, recipients: int | None = None) -> list[str]:
     """For people: the first line is when it finishes."""
     first = made.words[:1].upper() + made.words[1:]
     if recipients is not None:
-        first = f"{recipients:,} copies: {made.words}"
+        first = f"{recipients:,} {'copy' if recipients == 1 else 'copies'}: {made.words}"
     return [f"{first}.", *(f"{each.words[:1].upper()}{each.words[1:]}." for each in made.notices)]
 
 

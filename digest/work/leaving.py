@@ -192,6 +192,9 @@ class Leaving:
         Somebody who holds or pauses the edition meanwhile is found out by the lease: `SendingStopped`.
         """
         started = await asyncio.to_thread(self._desk.ledger.started, self._edition.id)
+        if started is None:
+            slug = self._edition.newsletter
+            self._warn(f"Warning: nobody of newsletter.{slug}.canary gets {slug}; all copies leave at once.")
         while started is not None and (left := started + wait - self._desk.clock.now()) > dt.timedelta(0):
             meter.waits("the canary's copies have left; the others follow", left.total_seconds())
             if not await self._signal.sleep(min(left.total_seconds(), _RENEWED)):
@@ -274,14 +277,24 @@ class Leaving:
         """The problem, with the way on."""
         problem, name = report.problem, self._edition.name
         assert problem is not None
-        way = f"Nothing was lost. Go on with: digest send {name} --resume"
-        if report.unrecorded:
-            way = (
-                f"{report.unrecorded} results could not be written; these copies will be listed as uncertain."
-                f" Go on with: digest send {name} --resume"
-            )
+        fate = self._fate(report)
+        way = f"{fate} Go on with: digest send {name} --resume"
         if isinstance(problem, TransportError | StoreError):
             problem.hint = f"{problem.hint} {way}".strip()
         elif isinstance(problem, SendingStopped):
             problem.hint = problem.hint or f"What had left is recorded: digest deliveries {name}"
         return problem
+
+    def _fate(self, report: Report) -> str:
+        """Whether every copy is known of."""
+        name = self._edition.name
+        if report.unrecorded:
+            results = f"{report.unrecorded:,} results could not be written"
+            return f"{results}; these copies will be listed as uncertain."
+        uncertain = 0
+        with suppress(StoreError):  # it may be what failed
+            uncertain = self._desk.ledger.counts(self._edition.id)[State.uncertain]
+        if not uncertain:
+            return "Nothing was lost."
+        copies = "1 copy" if uncertain == 1 else f"{uncertain:,} copies"
+        return f"{copies} may or may not have arrived: digest deliveries {name} --state uncertain."

@@ -212,7 +212,8 @@ class Worker:
             alerts.raise_(
                 self._desk,
                 alerts.in_doubt(name),
-                f"{name}: nobody can know whether {uncertain:,} copies arrived. Look at them: "
+                f"{name}: nobody can know whether {uncertain:,} {'copy' if uncertain == 1 else 'copies'} "
+                f"arrived. Look: "
                 f"digest deliveries {name} --state uncertain. Then decide: "
                 f"digest deliveries resolve {name} --resend (or --skip).",
             )

@@ -61,7 +61,7 @@ def test_times_are_those_of_the_newsletters_zone(tmp_path: Path) -> None:
     ],
 )
 def test_a_draft_on_its_way_comes_before_the_next_edition(tmp_path: Path, approval: str, words: str) -> None:
-    app, _ = newsroom(
+    app, clock = newsroom(
         tmp_path, now=WEEK_END + 7 * HOUR, environ={"DIGEST_NEWSLETTER__WEEKLY__APPROVAL": approval}
     )
     assert edit(app, "build", "weekly").exit_code == 0
@@ -71,6 +71,8 @@ def test_a_draft_on_its_way_comes_before_the_next_edition(tmp_path: Path, approv
     assert following.startswith("weekly/2026-11-16 is built on Mon 23 Nov 06:00 UTC")
     approve(app, app.editions.get("weekly"), by="ada")
     assert coming_up(app)[0] == "weekly/2026-11-09 is approved and leaves on Tue 17 Nov 09:00 UTC"
+    clock.advance(48 * HOUR)
+    assert coming_up(app)[0] == "weekly/2026-11-09 is approved and was to leave on Tue 17 Nov 09:00 UTC"
     app.editions.hold(app.editions.get("weekly").id, "wait", at=app.clock.now(), by="ada")
     assert coming_up(app)[0] == "weekly/2026-11-09 is held: wait"
 

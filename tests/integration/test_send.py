@@ -627,6 +627,19 @@ def test_a_relay_that_is_down_has_its_counts_as_json_too(fresh: Office) -> None:
     assert "connect" in document["error"]
 
 
+def test_a_run_that_breaks_off_says_how_far_it_came_and_what_is_in_doubt(fresh: Office) -> None:
+    refusal = Fault("mail", reply=b"553 5.7.1 not yours", times=-1)
+    fresh.server.faults.append(
+        Fault("dot", reply=b"", then="close", hook=lambda: fresh.server.faults.append(refusal))
+    )
+    ran = fresh.command("send", "weekly")
+    assert ran.exit_code == 1
+    assert f"{fresh.edition.name}: " in ran.stderr
+    assert "1 uncertain" in ran.stderr
+    assert "1 copy may or may not have arrived: digest deliveries weekly/" in ran.stderr
+    assert "Nothing was lost" not in ran.stderr
+
+
 def test_copies_that_wait_are_exit_code_3(fresh: Office) -> None:
     fresh.server.faults.append(Fault("rcpt", reply=b"451 4.7.1 later"))
     ran = fresh.command("send", "weekly", "--json")
@@ -674,6 +687,20 @@ def test_deliveries_are_shown_as_a_table(fresh: Office) -> None:
     assert {row["address"] for row in listed["deliveries"]} == set(fresh.addresses())
     assert set(listed["deliveries"][0]) >= {"address", "state", "message_id", "attempts", "reply"}
     assert all(row["reply"].startswith("250 2.0.0 ok") for row in listed["deliveries"])
+
+
+def test_domains_can_be_narrowed_to_a_state_and_an_empty_table_is_left_out(fresh: Office) -> None:
+    empty = fresh.command("deliveries", "weekly")
+    assert (empty.exit_code, empty.stdout) == (0, "")
+    assert "not fixed yet" in empty.stderr
+    fresh.command("send", "weekly")
+    assert "Domain" in fresh.command("deliveries", "weekly", "--domains", "--state", "accepted").stdout
+    refused = fresh.command("deliveries", "weekly", "--domains", "--state", "rejected")
+    assert (refused.exit_code, refused.stdout) == (0, "")
+    listed = json.loads(
+        fresh.command("deliveries", "weekly", "--domains", "--state", "rejected", "--json").stdout
+    )
+    assert listed["domains"] == []
 
 
 def test_a_paused_edition_goes_on_with_resume(fresh: Office) -> None:

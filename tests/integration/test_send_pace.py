@@ -140,8 +140,10 @@ def test_a_canary_that_nobody_takes_pauses_the_edition(tmp_path: Path, server: S
 
 def test_a_canary_who_is_no_subscriber_keeps_nobody_waiting(tmp_path: Path, server: SmtpServer) -> None:
     office = Office(tmp_path, server, DIGEST_NEWSLETTER__WEEKLY__CANARY="stranger@example.org")
-    assert office.send().finished
+    said: list[str] = []
+    assert office.send(warn=said.append).finished
     assert len(server.addresses) == PEOPLE
+    assert said == ["Warning: nobody of newsletter.weekly.canary gets weekly; all copies leave at once."]
 
 
 # --- limits -------------------------------------------------------------------------------------------

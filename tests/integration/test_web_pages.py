@@ -301,8 +301,13 @@ def test_an_editor_sees_how_far_an_edition_is_in_plain_words() -> None:
         "12,400 of 20,000 copies have left, 63 a second, about 2 min to go.",
         "97 readers' servers asked to try later.",
         "3 readers may already have it.",
-        f"Leave or send again: digest deliveries resolve {edition.name}.",
+        (
+            "Whoever runs this decides whether to send again: "
+            f"digest deliveries resolve {edition.name} --resend, or --skip."
+        ),
     ]
+    slow = Sending(1, counts, None, None, 0.5, 15_000.0)
+    assert copies_words(slow, edition)[0].endswith(", 30 a minute, about 4 h to go.")
     assert copies_words(None, replace(edition, state=EditionState.draft)) == []
     assert copies_words(None, replace(edition, state=EditionState.fanning)) == [
         "Its readers are being listed."

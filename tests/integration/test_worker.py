@@ -211,7 +211,7 @@ def test_an_alert_is_mailed_once(tmp_path: Path) -> None:
         machine.app.installation.raise_alert("disk", "The disk is nearly full.", at=BEFORE)
         for n in range(1, 5):
             machine.at(BEFORE + n * MINUTE)
-    assert arrived(tmp_path / "inbox") == ["ops@example.org: Weekly: 1 thing need you"]
+    assert arrived(tmp_path / "inbox") == ["ops@example.org: Weekly: 1 thing needs you"]
 
 
 def test_an_alert_that_could_not_be_mailed_is_mailed_later(tmp_path: Path) -> None:

@@ -184,6 +184,27 @@ def test_progress_and_tables_are_drawn_on_a_terminal(monkeypatch: pytest.MonkeyP
     assert max(len(line) for line in shown[shown.rindex("title") :].splitlines()) <= 60
 
 
+def test_what_is_said_stands_above_the_bar_and_a_long_note_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        leader, follower = pty.openpty()
+    except OSError as error:
+        pytest.skip(f"this machine gives no pseudo-terminal: {error}")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    with os.fdopen(follower, "w", encoding="utf-8") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with progress("Sending weekly/2026-11-16", 20_003, timed=False) as bar:
+            bar.note("1 accepted, waits 4:48: the canary's copies have left; the others follow")
+            say("Stopping.")
+    lines = [line.strip() for line in written_to(leader).splitlines()]
+
+    assert "Stopping." in lines
+    shown = " ".join(lines)
+    assert "0/20003" in shown
+    assert "…" not in shown
+    assert "follow" in shown
+
+
 # --- what options take --------------------------------------------------------------------------------
 
 

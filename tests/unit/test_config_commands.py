@@ -215,6 +215,29 @@ def test_check_looks_at_the_keys_that_sign(config: Path) -> None:
     assert "newsletter.weekly is not signed" not in said.stderr
 
 
+def test_check_notes_attachments_and_signed_domains_that_are_not_there(config: Path) -> None:
+    (config.parent / "rota.pdf").write_bytes(b"%PDF-")
+    config.write_text(
+        '[dkim]\nrequired = ["newsroom.test", "nwesroom.test"]\n[newsletter.weekly]\nname = "W"\n'
+        'sender = "w@mail.newsroom.test"\nattachments = ["rota.pdf", "menu.pdf"]\n'
+    )
+    dkim = ("--config", str(config), "dkim")
+    run(*dkim, "keygen", "newsroom.test", "--selector", "s1")
+    run(*dkim, "activate", "newsroom.test", "s1")
+    notes = json.loads(run("config", "check", "--json", "--config", str(config)).stdout)["notes"]
+    menu = config.parent / "menu.pdf"
+    assert notes[:2] == [
+        f"newsletter.weekly.attachments[2]: there is no file {menu}; no edition is built",
+        "dkim.required names nwesroom.test, from which no newsletter is sent",
+    ]
+
+
+def test_a_share_is_told_its_limits(config: Path) -> None:
+    config.write_text("[sending]\nhard_bounce_limit = 5\n")
+    said = run("config", "check", "--config", str(config)).stderr
+    assert "sending.hard_bounce_limit: too large; found 5; allowed: a number from 0 and less than 1" in said
+
+
 def test_check_notes_that_there_is_no_newsletter(config: Path) -> None:
     config.write_text("")
     result = run("config", "check", "--config", str(config))

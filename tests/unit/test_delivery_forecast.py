@@ -105,11 +105,11 @@ def test_the_cap_on_growth_delays_and_leaves_nobody_out() -> None:
 
 
 def test_without_a_measured_speed_only_limits_are_known() -> None:
-    assert told(5_000, speed=None).words == "finish unknown: no edition was measured yet"
+    assert told(5_000, speed=None).words == "how long sending takes can be said once an edition has left"
     assert told(5_000, speed=None).finish is None
     found = told(25_000, Rate(10_000, HOUR), speed=None)
     assert found.words == "finishes not before 10:00"
-    assert said(found)[0] == "no measured speed yet: only the limits are counted"
+    assert said(found)[0] == "no edition has left yet: only the limits are counted"
 
 
 def test_what_would_take_a_month_has_no_finish() -> None:

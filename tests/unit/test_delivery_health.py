@@ -188,7 +188,7 @@ def test_a_server_that_closes_more_often_than_it_takes_is_trouble() -> None:
         troubles.append(patient.saw(Kind.deferred, CLOSING))
         patient.saw(Kind.accepted)
     found = next(verdict.trouble for verdict in troubles if verdict.trouble)
-    assert "closed 10 connections within 27 seconds" in found.message
+    assert "closed 10 connections within 27 s, and took" in found.message
 
 
 def test_a_server_that_closes_after_every_hundred_messages_is_none() -> None:
@@ -282,7 +282,7 @@ def test_a_dead_list_pauses_the_run_for_a_person_with_figures() -> None:
     assert problem
     assert problem.for_good
     assert "17 of 201 copies" in problem.message
-    assert "no such mailbox 11, no such domain 6" in problem.message
+    assert "(8.5 %; the limit is 5 %). no such mailbox: 11, no such domain: 6" in problem.message
     assert "hard_bounce_limit" in problem.hint
 
 

@@ -245,3 +245,16 @@ def test_without_a_key_the_way_to_one_is_shown(config: Path, command: list[str])
     result = run(config, *command)
     assert result.exit_code == 2
     assert "digest dkim keygen example.org" in result.stderr
+
+
+def test_a_key_that_does_not_sign_yet_is_activated_before_it_is_followed(config: Path) -> None:
+    run(config, "keygen", "example.org", "--selector", "s1")
+    result = run(config, "rotate", "example.org")
+    assert result.exit_code == 2
+    assert "digest dkim activate example.org s1" in result.stderr
+
+
+def test_an_address_is_no_domain_and_the_hint_says_which_part_is(config: Path) -> None:
+    result = run(config, "keygen", "ada@example.org")
+    assert result.exit_code == 2
+    assert "behind the @" in result.stderr
