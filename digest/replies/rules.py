@@ -156,7 +156,7 @@ RULES: tuple[Rule, ...] = (
             mailbox .. over quota / mailbox .. overquota / mailbox .. quota / mailbox over /
             mailbox .. exceed .. storage / mailbox .. exceed .. limit / mailbox size limit / mail box full /
             inbox full / inbox is full / inbox .. over quota / inbox .. out of storage / maildir .. quota /
-            maildir .. full / mail folder .. full / recipient .. quota / recipient .. full /
+            maildir .. full / mail folder .. full / recipient .. quota / recipient .. full| /
             recipient storage / out of storage / over its quota / user is over quota / user over quota /
             user .. over quota / user .. over .. storage / account is over quota / account .. over quota /
             account is full / account .. overquota / exceeded storage allocation /

@@ -178,6 +178,27 @@ def test_twins_in_different_chunks_are_found(sending: Sending, chunk: int) -> No
     assert sending.states()["reader5"] == "skipped"
 
 
+def test_a_mailbox_gets_one_copy_though_its_first_row_is_erased_between_two_chunks(sending: Sending) -> None:
+    """Rows of erased people keep their address key, and with it the mailbox of their twins."""
+    person = people.subscriber
+    with sending.database.write() as connection:
+        first = sa.select(person.c.address_key).where(person.c.address == "reader1@example.test")
+        connection.execute(
+            sa.update(person)
+            .where(person.c.address == "reader5@example.test")
+            .values(address_key=first.scalar_subquery())
+        )
+
+    def erase(_chunk: int) -> None:
+        with sending.database.write() as connection:
+            connection.execute(
+                sa.update(person).where(person.c.address == "reader1@example.test").values(address=None)
+            )
+
+    made = sending.take().fan_out(chunk=2, told=erase)
+    assert (made.queued, dict(made.skipped)) == (4, {SAME_MAILBOX: 1})
+
+
 def test_suppressed_mailboxes_are_skipped_with_the_reason(sending: Sending) -> None:
     sending.subscribers.import_suppressions([Entry("reader2@example.test")], SuppressionReason.manual)
     made = sending.take().fan_out()

@@ -44,6 +44,7 @@ RCPT 550 5.7.1 <jo@example.org>: Recipient address rejected: user unknown       
 RCPT 550 4.1.2 Domain not found, queue expired                                                 | recipient soft no such domain
 
 # Full, disabled, busy: one reader's, and may pass.
+RCPT 504 5.5.2 <jo>: Recipient address rejected: need fully-qualified address                  | recipient soft refused with 504
 RCPT 552 5.2.2 Mailbox full                                                                    | recipient soft mailbox full
 RCPT 452 4.2.2 The recipient's inbox is out of storage space. Direct them to support           | recipient soft mailbox full
 RCPT 552 5.2.2 exceeds recipient's maximum message quota; mailbox quota limit exceeded         | recipient soft mailbox full
