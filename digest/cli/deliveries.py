@@ -9,7 +9,7 @@ import click
 from digest.cli.base import actor, pass_app
 from digest.cli.output import json_option, print_json, say, table
 from digest.cli.sending import domain_table, in_states, in_words
-from digest.errors import NothingToDo, UsageError
+from digest.errors import EditionError, NothingToDo, UsageError
 from digest.model import Delivery, DeliveryState, EditionState
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ def resolve(app: App, edition: str, resend: bool, skip: bool, only: tuple[str, .
     if resend == skip:
         raise UsageError("what is to happen with them?", hint="Give --resend or --skip.")
     found = app.editions.get(edition)
+    if resend and found.state is EditionState.cancelled:
+        raise EditionError(found.name, "was cancelled: nothing more of it leaves", hint="Give --skip.")
     numbers = None
     if only:
         uncertain = app.ledger.deliveries(found.id, str, state=DeliveryState.uncertain)

@@ -640,6 +640,20 @@ def test_a_run_that_breaks_off_says_how_far_it_came_and_what_is_in_doubt(fresh: 
     assert "Nothing was lost" not in ran.stderr
 
 
+def test_a_copy_of_a_cancelled_edition_is_not_queued_again(fresh: Office) -> None:
+    fresh.server.faults += [
+        Fault("rcpt", reply=b"451 4.7.1 later"),
+        Fault("dot", reply=b"", then="close", taken=True),
+    ]
+    fresh.command("send", "weekly")
+    fresh.command("edition", "cancel", fresh.edition.name)
+    assert fresh.counts() == {"accepted": PEOPLE - 2, "uncertain": 1, "cancelled": 1}
+    again = fresh.command("deliveries", "resolve", fresh.edition.name, "--resend")
+    assert again.exit_code == 1
+    assert "was cancelled" in again.stderr
+    assert fresh.counts()["uncertain"] == 1
+
+
 def test_copies_that_wait_are_exit_code_3(fresh: Office) -> None:
     fresh.server.faults.append(Fault("rcpt", reply=b"451 4.7.1 later"))
     ran = fresh.command("send", "weekly", "--json")
