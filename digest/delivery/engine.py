@@ -221,7 +221,7 @@ class Engine:
         """Until when nothing may start, though there is room, in seconds; and why, for people."""
         now = self._loop.time()
         slow = self._judging.slow.wait(now), self._judging.said
-        limit = self._throttle.wait(now), "the limits in [sending]"
+        limit = self._throttle.wait(now), "the limits in [sending], or growth"
         domain = self._outbox.wait(now) or 0.0, "the limits of single domains"
         seconds, why = max(slow, limit, domain)
         return (seconds, why) if seconds else (None, "")
