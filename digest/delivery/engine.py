@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -69,6 +70,8 @@ class Limits:
 
 _WORTH_SAYING = 5.0
 """Seconds of waiting that somebody who looks at a run wants to know the reason of."""
+_SHORTEST = 0.001
+"""Seconds that are always waited: a limit's time may have come since it was asked for copies."""
 
 
 class Engine:
@@ -151,13 +154,22 @@ class Engine:
 
     def outcome(self, outcome: Outcome) -> None:
         claimed = self._flying.pop(outcome.delivery)
+        if outcome.kind is OutcomeKind.accepted:
+            self._judging.accepted(outcome)
+            self._results.append(Result(outcome, State.accepted))
+            self._wake.set()
+            return
         if self._recalling:
             self._results.append(_not_handed_over(claimed))
             return
         wall, now = self._clock.now(), self._loop.time()
-        self._results.append(
-            self._judging.result(claimed, outcome, going=self._problem is None, wall=wall, now=now)
-        )
+        try:
+            result = self._judging.result(claimed, outcome, going=self._problem is None, wall=wall, now=now)
+        except Exception as error:  # noqa: BLE001 - raised by `run`; the transport has others to tell of
+            self._fault = self._fault or error
+            settled = outcome.kind not in (OutcomeKind.unsent, OutcomeKind.deferred)
+            result = Result(outcome, State(outcome.kind.value) if settled else State.queued)
+        self._results.append(result)
         self._problem = self._problem or self._judging.trouble
         self._wake.set()
 
@@ -206,9 +218,9 @@ class Engine:
     async def _wait(self) -> None:
         """Until something lands or is composed, or the throttle lets the next copy go."""
         pause = None
-        if self._going and len(self._outbox) and len(self._flying) < self._transport.capacity:
+        if self._going and len(self._outbox):
             pause, why = self._pause()
-            if why and pause is not None and pause >= _WORTH_SAYING:
+            if pause is not None and pause >= _WORTH_SAYING:
                 self._meter.waits(why, pause)
         try:
             async with asyncio.timeout(pause):
@@ -218,13 +230,19 @@ class Engine:
         self._wake.clear()
 
     def _pause(self) -> tuple[float | None, str]:
-        """Until when nothing may start, though there is room, in seconds; and why, for people."""
-        now = self._loop.time()
-        slow = self._judging.slow.wait(now), self._judging.said
-        limit = self._throttle.wait(now), "the limits in [sending], or growth"
-        domain = self._outbox.wait(now) or 0.0, "the limits of single domains"
-        seconds, why = max(slow, limit, domain)
-        return (seconds, why) if seconds else (None, "")
+        """How long it takes until something may start, in seconds, and why, for people; None where an outcome
+        or the composer has to come first, who wake us."""
+        now, slow = self._loop.time(), self._judging.slow
+        wait = slow.wait(now)
+        ready = self._outbox.wait(now)
+        if ready is None or (not wait and len(self._flying) >= slow.limit(now)):
+            return None, ""
+        seconds, why = max(
+            (wait, self._judging.said),
+            (self._throttle.wait(now), "the limits in [sending], or growth"),
+            (ready, "the limits of single domains"),
+        )
+        return max(seconds, _SHORTEST), why
 
     async def _attempt(self, step: Awaitable[object]) -> None:
         """One step with the ledger; what stands in its way ends the run."""
@@ -295,10 +313,10 @@ class Engine:
             # claimed or offered, go back to the queue: nobody was given them.
             self._results = results + self._results + [_not_handed_over(claimed) for claimed, _ in offers]
             raise
-        for result in results:
-            if result.state is State.queued:
+        for state, number in Counter([result.state for result in results]).items():
+            if state is State.queued:
                 self._last = False  # from now on a claim can find them
-            self._meter.count(result.state)
+            self._meter.count(state, number)
         if offered.skipped:
             self._meter.count(State.skipped, len(offered.skipped))
         self._throttle.give_back(len(offers) - len(offered.deliveries), self._taken_at)

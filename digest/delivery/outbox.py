@@ -55,10 +55,11 @@ class Outbox:
         return self._rows.wants_more(at_once)
 
     def wait(self, now: float) -> float | None:
-        """Seconds until a domain that has to wait may go on; None while that is not what is waited for."""
-        if self._composed or self._busy:
-            return None
-        return self._rows.wait(now) or None
+        """Seconds until `take` may have something; None while the composer has to come first, or when there
+        is nothing at all."""
+        if self._composed:
+            return 0.0
+        return None if self._busy else self._rows.wait(now)
 
     def take(self, number: int, now: float, ready: Callable[[], object]) -> list[tuple[Claimed, Message]]:
         """Up to `number` copies. Fewer while a slow composer works: `ready` is then called, by its thread,

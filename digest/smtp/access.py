@@ -116,7 +116,7 @@ def _read(said: bytes) -> tuple[str, float]:
     if text.startswith("{"):
         try:
             document = json.loads(text)
-            text, life = str(document["access_token"]), float(document.get("expires_in", 0))
+            text, life = str(document["access_token"]), float(document.get("expires_in") or 0)
         except (ValueError, KeyError, TypeError, RecursionError):
             raise NoToken("there is no access_token in what came") from None
     if not text or not all("!" <= c <= "~" for c in text):

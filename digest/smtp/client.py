@@ -150,9 +150,10 @@ class SmtpTransport:
             given = True
             while self._queue and given:
                 given = False
+                share = -(-len(self._queue) // max(len(self._connections), 1))
                 for connection in tuple(self._connections):
                     if self._queue and connection.room > 0:
-                        connection.pump(1)
+                        connection.pump(share)
                         given = True
             if self._queue:
                 self._open_more()

@@ -23,6 +23,8 @@ from digest.smtp.session import Session
 from digest.smtp.transactions import Buffer, Phase
 
 _READ = 16 * 1024
+_GROUP = 192 * 1024
+"""So many bytes go in one write, where as many are at hand: each wakes the other side up."""
 _COMMANDS = (b"RSET", b"MAIL", b"RCPT", b"DATA", b"BDAT", b".", b"QUIT")
 _LATER = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -208,6 +210,8 @@ class Connection:
             return
         self._pumping = True
         session = self.session
+        group: list[Buffer] = []
+        size = 0
         try:
             while True:
                 while most > 0 and session.room > 0:
@@ -221,8 +225,13 @@ class Connection:
                 pieces = session.take()
                 if pieces and self._listen is not None:
                     self._let_hear(shown, pieces)
-                if not pieces or not self._write(pieces):
+                group += pieces
+                size += sum(map(len, pieces))
+                if pieces and size < _GROUP and not session.midway:
+                    continue
+                if not group or not self._write(group):
                     break
+                group, size = [], 0
         finally:
             self._pumping = False
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,9 +27,10 @@ from digest.delivery import (
     Result,
     SendingStopped,
     Stop,
+    Throttle,
 )
 from digest.errors import AddressError, StoreError, TransportError
-from digest.model import DeliveryState, Message, Outcome, OutcomeKind, Recipient
+from digest.model import DeliveryState, Message, Outcome, OutcomeKind, Rate, Recipient
 from digest.ports import Results
 from tests.fakes import FixedClock
 
@@ -231,7 +233,7 @@ class Room:
         self.composer = Composing(compose, slow=slow)
         self.stale = NOW + dt.timedelta(hours=24)
 
-    def engine(self) -> Engine:
+    def engine(self, throttle: Throttle | None = None) -> Engine:
         return Engine(
             self.ledger,
             self.transport,
@@ -240,6 +242,7 @@ class Room:
             stale=self.stale,
             random=lambda: 0.0,
             limits=self.limits,
+            throttle=throttle,
             meter=Meter(len(self.ledger.states), self.seen.append, time.monotonic),
         )
 
@@ -325,6 +328,43 @@ def test_progress_is_told_to_the_end() -> None:
     room.run()
     assert room.seen[-1].done == {State.accepted: 20}
     assert room.seen[-1].left == 0
+
+
+class Late(Throttle):
+    """Its time comes between two looks at it: nothing may start, and then there is nothing to wait for."""
+
+    closed = True
+
+    def take(self, now: float, wanted: int) -> int:
+        self.closed = not self.closed
+        return super().take(now, 0 if self.closed else min(wanted, 1))
+
+    def wait(self, _now: float) -> float:
+        return 0.0
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_limit_whose_time_has_just_come_is_not_waited_for_until_the_next_heartbeat(slow: bool) -> None:
+    room = Room(20, slow=slow)
+    report = asyncio.run(asyncio.wait_for(room.engine(Late()).run(), 10))
+    assert report.done == {State.accepted: 20}
+
+
+@pytest.mark.parametrize("slow", [False, True])
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_rates_of_domains_are_kept_without_standing_still(run: Callable[..., Report], slow: bool) -> None:
+    room = Room(40, slow=slow)
+    claim = room.ledger.claim
+
+    def claim_of_two_domains(limit: int) -> Page:
+        page = claim(limit)
+        rows = [replace(row, domain=f"{row.recipient.delivery % 2}.test") for row in page.claimed]
+        return replace(page, claimed=tuple(rows))
+
+    room.ledger.claim = claim_of_two_domains  # type: ignore[method-assign]
+    throttle = Throttle(domains={"0.test": Rate(100, 1), "1.test": Rate(70, 1)})
+    report = run(asyncio.wait_for(room.engine(throttle).run(), 10))
+    assert report.done == {State.accepted: 40}
 
 
 # --- what becomes of a copy ---------------------------------------------------------------------------
@@ -745,6 +785,28 @@ def test_a_fault_in_the_transport_leaves_its_copy_uncertain() -> None:
         room.run()
     assert room.ledger.states[3] is State.uncertain
     assert State.offered not in room.ledger.count()
+
+
+def test_a_fault_while_an_answer_is_judged_leaves_no_copy_behind() -> None:
+    room = Room(20)
+    room.transport.answers[5] = [deferred(5)]
+
+    def oops() -> float:
+        raise ZeroDivisionError
+
+    engine = Engine(
+        room.ledger,
+        room.transport,
+        room.composer,
+        clock=room.clock,
+        stale=room.stale,
+        random=oops,
+        limits=FAST,
+    )
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(engine.run(room.stop))
+    assert room.ledger.states[5] is State.queued
+    assert set(room.ledger.count()) == {State.accepted, State.queued}
 
 
 # --- anything -----------------------------------------------------------------------------------------
