@@ -239,7 +239,7 @@ class Engine:
             return None, ""
         seconds, why = max(
             (wait, self._judging.said),
-            (self._throttle.wait(now), "the limits in [sending]"),
+            (self._throttle.wait(now), "the limits in [sending], or growth"),
             (ready, "the limits of single domains"),
         )
         return max(seconds, _SHORTEST), why
