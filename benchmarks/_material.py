@@ -6,15 +6,14 @@ another language, fills the slots and encodes each message itself, as its users 
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.compose import FIRST_NAMES, TOKENS, variant
-from digest.compose import Frame, compile_message
-from digest.model import Message, Recipient, Sender
+from benchmarks.compose import FIRST_NAMES, TOKENS, frame, variant
+from digest.compose import compile_message
+from digest.model import Message, Recipient
 
 DOMAINS = 50
 
@@ -34,15 +33,7 @@ def recipient(number: int) -> Recipient:
 
 def composer() -> Callable[[int], Message]:
     """The product's splice: a reader's number to the message."""
-    frame = Frame(
-        sender=Sender("Weekly News", "news@example.org"),
-        newsletter="weekly",
-        list_id="",
-        site_url="https://news.example.org",
-        date=dt.datetime(2026, 11, 17, 9, 0, tzinfo=dt.UTC),
-        edition_name="weekly/2026-11-09",
-    )
-    compiled = compile_message(variant(), frame)
+    compiled = compile_message(variant(), frame())
     return lambda number: compiled.message(recipient(number), **TOKENS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -104,13 +105,14 @@ def activate(app: App, *, domain: str, selector: str, as_json: bool) -> None:
     leaving goes on with the key that it began with until its run ends.
     """
     now = app.dkim_keys.activate(domain, selector, at=app.clock.now())
-    before = [each for each in app.dkim_keys.kept(domain) if each.removable and not each.signs]
+    before = [each for each in app.dkim_keys.kept(domain) if not each.signs]
     if as_json:
-        print_json([_facts(each) for each in (now, *before)])
+        print_json([_facts(each) for each in (now, *(each for each in before if each.removable))])
         return
     click.echo(f"{now.domain} signs with {now.selector} from now on")
     for each in before:
-        say(f"{each.selector}: leave its record in DNS until {each.removable:%d %B %Y}.")
+        if each.removable:
+            say(f"{each.selector}: leave its record in DNS until {_day(each.removable)}.")
 
 
 @command.command(
@@ -166,7 +168,11 @@ def _state(kept: Kept) -> str:
         return "signs"
     if kept.removable is None:
         return "does not sign yet"
-    return f"signs no more; its record may go after {kept.removable:%d %B %Y}"
+    return f"signs no more; its record may go after {_day(kept.removable)}"
+
+
+def _day(moment: dt.datetime) -> str:
+    return f"{moment.day} {moment:%B %Y}"
 
 
 def _facts(kept: Kept) -> dict[str, object]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -153,6 +154,11 @@ class Engine:
 
     def outcome(self, outcome: Outcome) -> None:
         claimed = self._flying.pop(outcome.delivery)
+        if outcome.kind is OutcomeKind.accepted:
+            self._judging.accepted(outcome)
+            self._results.append(Result(outcome, State.accepted))
+            self._wake.set()
+            return
         if self._recalling:
             self._results.append(_not_handed_over(claimed))
             return
@@ -233,7 +239,7 @@ class Engine:
             return None, ""
         seconds, why = max(
             (wait, self._judging.said),
-            (self._throttle.wait(now), "the limits in [sending]"),
+            (self._throttle.wait(now), "the limits in [sending], or growth"),
             (ready, "the limits of single domains"),
         )
         return max(seconds, _SHORTEST), why
@@ -307,10 +313,10 @@ class Engine:
             # claimed or offered, go back to the queue: nobody was given them.
             self._results = results + self._results + [_not_handed_over(claimed) for claimed, _ in offers]
             raise
-        for result in results:
-            if result.state is State.queued:
+        for state, number in Counter([result.state for result in results]).items():
+            if state is State.queued:
                 self._last = False  # from now on a claim can find them
-            self._meter.count(result.state)
+            self._meter.count(state, number)
         if offered.skipped:
             self._meter.count(State.skipped, len(offered.skipped))
         self._throttle.give_back(len(offers) - len(offered.deliveries), self._taken_at)

@@ -12,7 +12,7 @@ from digest.delivery.judge import judge, meaning_of
 from digest.delivery.ledger import Claimed, Result
 from digest.delivery.retry import RetryPolicy
 from digest.errors import TransportError
-from digest.model import DeliveryState, Outcome, OutcomeKind
+from digest.model import DeliveryState, Outcome
 
 SLOW_STARTS = 3
 """So often a relay may say "too much at once", with nothing taken in between, before the run ends."""
@@ -40,16 +40,17 @@ class Judging:
         self.said = ""
         """The reply that asked for a pause."""
 
+    def accepted(self, outcome: Outcome) -> None:
+        """A copy was taken: whatever went wrong in a row before is over."""
+        self._health.saw(outcome, None, "", 0.0)
+        self._slow_starts = 0
+        self.slow.accepted()
+
     def result(
         self, claimed: Claimed, outcome: Outcome, *, going: bool, wall: dt.datetime, now: float
     ) -> Result:
-        """What the outcome makes of the row. `going`: nothing else stands in the way of the run; `now` are
-        seconds of a clock that never goes back."""
-        if outcome.kind is OutcomeKind.accepted:
-            self._health.saw(outcome, None, "", now)
-            self._slow_starts = 0
-            self.slow.accepted()
-            return Result(outcome, DeliveryState.accepted)
+        """What any other outcome makes of the row. `going`: nothing else stands in the way of the run; `now`
+        are seconds of a clock that never goes back."""
         said = meaning_of(outcome)
         verdict = self._health.saw(outcome, said, claimed.recipient.address, now)
         if verdict.pause is not None and verdict.slow_start and going and self.trouble is None:

@@ -86,7 +86,7 @@ class KeyFolder:
                         f"selector {active} of {each} signs, but its key is missing",
                         key="dkim.keys",
                         file=str(self._folder / each / f"{active}.rsa.pem"),
-                        hint=f"Put it back, or make another one: digest dkim rotate {each}",
+                        hint=f"Put it back, or make another one and activate it: digest dkim keygen {each}",
                     )
                 return keys
         if self._required.intersection(above):

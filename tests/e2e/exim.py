@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.maildir import arrived
+
 FOLDER = Path(
     os.environ.get("DIGEST_TEST_EXIM", Path(__file__).resolve().parents[2] / ".cache" / "exim")
 ).absolute()
@@ -79,16 +81,8 @@ class Exim:
         return "".join(path.read_text(errors="replace") for path in sorted(self.folder.glob("log-*")))
 
     def mail(self, count: int, *, within: float = 60.0) -> list[bytes]:
-        """What was delivered, once there are so many messages; fails with the log when there never are."""
-        new = self.folder / "mail" / "new"
-        until = time.monotonic() + within
-        while True:
-            paths = sorted(new.iterdir()) if new.is_dir() else []
-            if len(paths) >= count:
-                return [path.read_bytes() for path in paths]
-            if time.monotonic() > until:
-                raise AssertionError(f"{len(paths)} of {count} messages arrived\n{self.log()}")
-            time.sleep(0.05)
+        """What was delivered; see `maildir.arrived`."""
+        return arrived(self.folder / "mail", count, within, self.log)
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.maildir import arrived
+
 MAIN = """\
 compatibility_level = 3.6
 queue_directory = {folder}/queue
@@ -89,16 +91,8 @@ class Postfix:
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def mail(self, count: int, *, within: float = 60.0) -> list[bytes]:
-        """What was delivered, once there are so many messages; fails with the log when there never are."""
-        new = self.folder / "mail" / "new"
-        until = time.monotonic() + within
-        while True:
-            paths = sorted(new.iterdir()) if new.is_dir() else []
-            if len(paths) >= count:
-                return [path.read_bytes() for path in paths]
-            if time.monotonic() > until:
-                raise AssertionError(f"{len(paths)} of {count} messages arrived\n{self.log()}")
-            time.sleep(0.05)
+        """What was delivered; see `maildir.arrived`."""
+        return arrived(self.folder / "mail", count, within, self.log)
 
 
 def _command() -> str:

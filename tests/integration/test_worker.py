@@ -232,7 +232,7 @@ def test_copies_in_doubt_are_a_person_s_matter(tmp_path: Path) -> None:
         machine.approved()
         machine.at(SEND)
     assert machine.counts == {"accepted": PEOPLE - 1, "uncertain": 1}
-    assert any("nobody can know whether 1 copies arrived" in message for message in machine.alerts)
+    assert any("nobody can know whether 1 copy arrived" in message for message in machine.alerts)
     machine.at(SEND + MINUTE)
     assert any("digest deliveries resolve weekly/2026-11-09" in message for message in machine.alerts)
 
@@ -245,8 +245,8 @@ def test_a_relay_that_hangs_up_after_every_text_does_not_bring_the_whole_edition
         subscribe(machine.app, 30)
         machine.approved()
         machine.at(SEND)
-        assert machine.counts["uncertain"] == 10
-        assert machine.counts["queued"] == 20
+        assert machine.counts["uncertain"] == 11  # ten, and the one that could be under way
+        assert machine.counts["queued"] == 19
         assert "there was no answer" in machine.edition.paused
         before = server.connections
         machine.at(SEND + 3 * HOUR)

@@ -11,6 +11,7 @@ import os
 import pty
 import re
 import sys
+from collections.abc import Iterator
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any
@@ -161,16 +162,23 @@ def written_to(terminal: int) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", data.decode())
 
 
-def test_progress_and_tables_are_drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextlib.contextmanager
+def drawn(monkeypatch: pytest.MonkeyPatch, columns: int) -> Iterator[int]:
+    """Takes stdout and stderr to a terminal; yields its other side."""
     try:
         leader, follower = pty.openpty()
     except OSError as error:
         pytest.skip(f"this machine gives no pseudo-terminal: {error}")
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("COLUMNS", str(columns))
     with os.fdopen(follower, "w", encoding="utf-8") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
         monkeypatch.setattr(sys, "stdout", terminal)
+        yield leader
+
+
+def test_progress_and_tables_are_drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    with drawn(monkeypatch, 60) as leader:
         with progress("Sending", 4) as bar:
             bar(4)
             bar.note("4 accepted\x1b[2J")
@@ -185,17 +193,12 @@ def test_progress_and_tables_are_drawn_on_a_terminal(monkeypatch: pytest.MonkeyP
 
 
 def test_what_is_said_stands_above_the_bar_and_a_long_note_folds(monkeypatch: pytest.MonkeyPatch) -> None:
-    try:
-        leader, follower = pty.openpty()
-    except OSError as error:
-        pytest.skip(f"this machine gives no pseudo-terminal: {error}")
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "80")
-    with os.fdopen(follower, "w", encoding="utf-8") as terminal:
-        monkeypatch.setattr(sys, "stderr", terminal)
-        with progress("Sending weekly/2026-11-16", 20_003, timed=False) as bar:
-            bar.note("1 accepted, waits 4:48: the canary's copies have left; the others follow")
-            say("Stopping.")
+    with (
+        drawn(monkeypatch, 80) as leader,
+        progress("Sending weekly/2026-11-16", 20_003, timed=False) as bar,
+    ):
+        bar.note("1 accepted, waits 4:48: the canary's copies have left; the others follow")
+        say("Stopping.")
     lines = [line.strip() for line in written_to(leader).splitlines()]
 
     assert "Stopping." in lines

@@ -25,18 +25,15 @@ from digest.compose import (
 from digest.errors import AddressError
 from digest.model import Recipient, Sender, SlotContext, SlotName, Variant, slot_token
 from digest.tokens import KeyRing, copy_signer
+from tests import compose_frames
+from tests.compose_frames import NONCE
 
-NONCE = "0123456789abcdef"
 STRICT = policy.SMTP.clone(raise_on_defect=True)
 LEAVE, BOUNCE, MESSAGE = "leave" + "2" * 23, "bounce" + "3" * 22, "message" + "4" * 21
 
-FRAME = Frame(
+FRAME = dataclasses.replace(
+    compose_frames.FRAME,
     sender=Sender("Weekly News", "news@example.org", "desk@example.org", "bounces.example.org"),
-    newsletter="weekly",
-    list_id="",
-    site_url="https://news.example.org",
-    date=dt.datetime(2026, 11, 17, 9, 0, tzinfo=dt.UTC),
-    edition_name="weekly/2026-11-09",
     title="Weekly News",
     language="en",
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import re
+from dataclasses import replace
 
 import dkim
 import pytest
@@ -13,23 +13,19 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.compose import Compiled, Enclosure, Frame, SigningKey, compile_message
+from digest.compose import Compiled, Enclosure, SigningKey, compile_message
 from digest.compose.dkim import relaxed
 from digest.model import Recipient, Sender, SlotContext, SlotName, Variant, slot_token
+from tests import compose_frames
+from tests.compose_frames import NONCE, TOKENS
 from tests.dkim_reference import relaxed_body, relaxed_header, taken_apart, verify
 
-NONCE = "0123456789abcdef"
 RSA = SigningKey("example.org", "s1", rsa.generate_private_key(65537, 2048))
 ED25519 = SigningKey("example.org", "s1-ed", ed25519.Ed25519PrivateKey.generate())
 RECORDS = {key.name: key.record for key in (RSA, ED25519)}
-TOKENS = {"leave": "l" * 28, "bounce": "b" * 28, "message": "m" * 28}
-FRAME = Frame(
+FRAME = replace(
+    compose_frames.FRAME,
     sender=Sender("Weekly News", "news@example.org", "desk@example.org"),
-    newsletter="weekly",
-    list_id="",
-    site_url="https://news.example.org",
-    date=dt.datetime(2026, 11, 17, 9, 0, tzinfo=dt.UTC),
-    edition_name="weekly/2026-11-09",
     title="Weekly News",
     language="en",
 )

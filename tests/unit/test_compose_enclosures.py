@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import email
 import re
 from email import policy
@@ -12,20 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.compose import Enclosure, Frame, compile_message, content_id, headers
-from digest.model import Recipient, Sender, SlotContext, SlotName, Variant, slot_token
+from digest.compose import Enclosure, compile_message, content_id, headers
+from digest.model import Recipient, SlotContext, SlotName, Variant, slot_token
+from tests.compose_frames import FRAME, NONCE, TOKENS
 
-NONCE = "0123456789abcdef"
 STRICT = policy.SMTP.clone(raise_on_defect=True)
-TOKENS = {"leave": "l" * 28, "bounce": "b" * 28, "message": "m" * 28}
-FRAME = Frame(
-    sender=Sender("News", "news@example.org"),
-    newsletter="weekly",
-    list_id="",
-    site_url="https://news.example.org",
-    date=dt.datetime(2026, 11, 17, 9, 0, tzinfo=dt.UTC),
-    edition_name="weekly/2026-11-09",
-)
 NAME = slot_token(NONCE, SlotName.name, SlotContext.html)
 URL = "https://news.example.org/media/" + "a" * 64
 PICTURE = Enclosure("aaaaaaaa.jpg", "image/jpeg", b"\xff\xd8 a picture", URL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
 
 import pytest
@@ -10,23 +9,15 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.compose import Composer, Frame, SigningKey, compile_message
+from digest.compose import Composer, SigningKey, compile_message
 from digest.errors import AddressError
-from digest.model import Message, Recipient, Sender, SlotContext, SlotName, Variant, slot_token
+from digest.model import Message, Recipient, SlotContext, SlotName, Variant, slot_token
 from digest.tokens import KeyRing, Purpose, copy_signer, sign
+from tests.compose_frames import FRAME, NONCE
 from tests.dkim_reference import verify
 
-NONCE = "0123456789abcdef"
 RING = KeyRing.generate()
 KEY = SigningKey("example.org", "s1", ed25519.Ed25519PrivateKey.generate())
-FRAME = Frame(
-    sender=Sender("Weekly News", "news@example.org"),
-    newsletter="weekly",
-    list_id="",
-    site_url="https://news.example.org",
-    date=dt.datetime(2026, 11, 17, 9, 0, tzinfo=dt.UTC),
-    edition_name="weekly/2026-11-09",
-)
 SLOTS = " ".join(slot_token(NONCE, name, SlotContext.html) for name in SlotName)
 TEXT = " ".join(slot_token(NONCE, name, SlotContext.text) for name in SlotName)
 VARIANTS = [Variant(key, key, f"<p>{SLOTS}</p>", TEXT, NONCE) for key in ("default", "other")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import email
 import html
 import re
@@ -15,20 +14,11 @@ from email.message import EmailMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.compose import Frame, compile_message, headers, mailbox
+from digest.compose import compile_message, headers, mailbox
 from digest.model import Message, Recipient, Sender, SlotContext, SlotName, Variant, slot_token
+from tests.compose_frames import FRAME, NONCE, TOKENS
 
-NONCE = "0123456789abcdef"
 STRICT = policy.SMTP.clone(raise_on_defect=True)
-TOKENS = {"leave": "l" * 28, "bounce": "b" * 28, "message": "m" * 28}
-FRAME = Frame(
-    sender=Sender("News", "news@example.org"),
-    newsletter="weekly",
-    list_id="",
-    site_url="https://news.example.org",
-    date=dt.datetime(2026, 11, 17, 9, 0, tzinfo=dt.UTC),
-    edition_name="weekly/2026-11-09",
-)
 
 CONSTANTS = st.lists(
     st.sampled_from(

@@ -258,3 +258,16 @@ def test_an_address_is_no_domain_and_the_hint_says_which_part_is(config: Path) -
     result = run(config, "keygen", "ada@example.org")
     assert result.exit_code == 2
     assert "behind the @" in result.stderr
+
+
+def test_a_lost_key_is_replaced_as_the_error_says(config: Path) -> None:
+    run(config, "keygen", "example.org", "--selector", "s1")
+    run(config, "activate", "example.org", "s1")
+    folder = config.parent / "dkim"
+    (folder / "example.org" / "s1.rsa.pem").unlink()
+    with pytest.raises(ConfigError) as caught:
+        KeyFolder(folder).signing("example.org")
+    assert "digest dkim keygen example.org" in caught.value.hint
+    assert run(config, "keygen", "example.org", "--selector", "s2").exit_code == 0
+    assert run(config, "activate", "example.org", "s2").exit_code == 0
+    assert [key.selector for key in KeyFolder(folder).signing("example.org")] == ["s2"]
