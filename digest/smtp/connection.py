@@ -80,7 +80,7 @@ class Connection:
         """Taken from the session, not yet taken by the kernel."""
         self._blocked = False
         """Nothing is written before the socket says that it takes more."""
-        self._pumping = False
+        self._pumping = self._told_ready = False
         self._moved = loop.time()
         """When the server last did something, or was given something to do."""
         self._opening: asyncio.Task[None] | None = None
@@ -327,6 +327,7 @@ class Connection:
             if isinstance(event, Copy):
                 self._owner.told(event)
             elif isinstance(event, Ready):
+                self._told_ready = True
                 self._owner.ready(self)
             elif isinstance(event, StartTls):
                 self._start_tls()
@@ -404,6 +405,9 @@ class Connection:
         last = events[-1]
         if isinstance(last, Failed):
             self._owner.failed(self, self._relay.error(last.phase, last.problem, last.code))
+        elif isinstance(last, Closed) and not self._told_ready:
+            # It was closed with the answer that would have opened it: nobody has heard of it yet.
+            self._owner.failed(self, self._relay.error("EHLO", last.reason))
         elif isinstance(last, Closed):
             self._owner.ended(self, [each for each in events if isinstance(each, Copy)], last)
 

@@ -98,6 +98,12 @@ def test_a_server_that_does_not_want_us(fault: Fault, phase: str) -> None:
     assert server.received == []
 
 
+def test_a_server_that_closes_with_its_answer_to_ehlo_is_not_waited_for() -> None:
+    with SmtpServer(Fault("ehlo", extra=b"421 4.3.2 closing\r\n", then="close", times=-1)) as server:
+        error = fails(make(server))
+    assert (error.phase, error.problem, error.for_good) == ("EHLO", "421 4.3.2 closing", False)
+
+
 def test_a_refused_sender_is_an_outcome_that_says_so() -> None:
     with SmtpServer(Fault("mail", reply=b"550 5.7.1 not yours")) as server:
         outcomes = deliver(make(server), message(1), message(2))
