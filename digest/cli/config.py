@@ -94,7 +94,7 @@ def _notes(settings: Settings, signed: Collection[str]) -> Iterator[str]:
             yield f'{name}.port 465 speaks implicit TLS; set {name}.tls = "implicit", or port 587'
         if server.host and server.tls.value == "none" and server.user and not server.loopback:
             yield f"{name}.tls is none: nobody signs in, for passwords do not cross a network in the clear"
-    if smtp.loopback and smtp.port != 25:
+    if smtp.loopback and smtp.port != 25 and (not settings.fallback.host or settings.fallback.loopback):
         return  # the trial inbox: nothing leaves this machine
     if not site.url.startswith("https://"):
         yield f"site.url is {site.url}; one-click unsubscription needs https:// (RFC 8058)"

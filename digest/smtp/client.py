@@ -316,7 +316,7 @@ class SmtpTransport:
 
 def _both(first: TransportError, second: TransportError) -> TransportError:
     """The first server's trouble is the one to mend; it is for good when both are."""
-    problem = f"{first.problem}; nor can {second.server}, {second.phase}: {second.problem}"
+    problem = f"{first.problem}; and the second server, {second.server}, {second.phase}: {second.problem}"
     error = TransportError(first.server, first.phase, problem, code=first.code, hint=first.hint)
     error.for_good = first.for_good and second.for_good
     return error

@@ -22,16 +22,18 @@ Fetch = Callable[[str], bytes]
 
 
 def check_public_url(settings: Settings, installation: str, fetch: Fetch, *, site_url: str = "") -> None:
-    """Raises `DigestError` unless the relay is on this machine or the public address leads to us.
+    """Raises `DigestError` unless both servers are on this machine or the public address leads to us.
 
     `site_url` is what the links of an edition begin with, frozen when it was made; without one it is that of
     config.toml.
     """
-    if is_loopback(settings.smtp.host):
+    hosts = (settings.smtp.host, settings.fallback.host)
+    outside = next((host for host in hosts if host and not is_loopback(host)), None)
+    if outside is None:
         return
     site = site_url or settings.site.url
     url = site.rstrip("/") + WELL_KNOWN
-    refusal = f"mail to {settings.smtp.host} is refused, because links in it would not work"
+    refusal = f"mail to {outside} is refused, because links in it would not work"
     hint = f"Run `digest serve` so that {site} reaches it, or correct site.url in config.toml."
     if site.rstrip("/") != settings.site.url.rstrip("/"):
         hint = (

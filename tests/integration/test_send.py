@@ -503,6 +503,14 @@ def test_mail_leaves_this_machine_only_when_links_work(tmp_path: Path, server: S
     check_public_url(office.app.settings, ours, answering(json.dumps({"installation": ours}).encode()))  # type: ignore[arg-type]
 
 
+def test_a_second_server_elsewhere_needs_links_that_work_as_well(tmp_path: Path, server: SmtpServer) -> None:
+    office = Office(tmp_path, server, DIGEST_FALLBACK__HOST="mail.example.org")
+    with pytest.raises(DigestError, match=r"mail to mail\.example\.org is refused"):
+        office.send()
+    assert server.addresses == []
+    assert office.now().state is EditionState.approved
+
+
 def test_a_public_address_that_does_not_answer_or_is_this_machine_is_refused(
     tmp_path: Path, server: SmtpServer
 ) -> None:
