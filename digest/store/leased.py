@@ -97,11 +97,7 @@ class LeasedEdition:
                 offered,
                 State.offered,
                 State.uncertain,
-                settled=now,
-                attempts=delivery.c.attempts + 1,
-                code=0,
-                enhanced="",
-                reply=IN_DOUBT,
+                **in_doubt(now),
             ),
         )
 
@@ -383,6 +379,17 @@ def _claimed(rows: Sequence[Row]) -> tuple[Claimed, ...]:
 
 def _moment(seconds: int) -> dt.datetime:
     return dt.datetime.fromtimestamp(seconds, dt.UTC)
+
+
+def in_doubt(now: dt.datetime) -> dict[str, Any]:
+    """The values of a row that was offered by a process that ended."""
+    return {
+        "settled": now,
+        "attempts": delivery.c.attempts + 1,
+        "code": 0,
+        "enhanced": "",
+        "reply": IN_DOUBT,
+    }
 
 
 def lease_name(number: int) -> str:

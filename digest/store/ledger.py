@@ -19,7 +19,7 @@ from digest.ports import Clock
 from digest.store import Database
 from digest.store.events import record
 from digest.store.installation import Installation
-from digest.store.leased import LEASE, LeasedEdition, busy, lease_name
+from digest.store.leased import LEASE, LeasedEdition, busy, in_doubt, lease_name
 from digest.store.moves import Held
 from digest.store.piles import (
     CHUNK,
@@ -322,7 +322,10 @@ class SqlLedger:
             )
 
     def cancel(self, number: int, *, now: dt.datetime) -> int:
-        """Nothing more of this edition leaves: rows not yet offered are cancelled. Returns how many."""
+        """Nothing more of this edition leaves: rows not yet offered are cancelled. Returns how many.
+
+        What a process that ended had offered is in doubt: nobody else will take it over.
+        """
         values: dict[str, Any] = {"settled": now, "next_attempt": None}
         cancelled = 0
         for state in (State.queued, State.deferred):
@@ -336,6 +339,13 @@ class SqlLedger:
             these = claimed[start : start + CHUNK]
             with self._database.write() as connection:
                 cancelled += move_these(connection, number, these, State.claimed, State.cancelled, **values)
+        present = Installation(self._database).lease(lease_name(number))
+        if present is None or present.until <= now:
+            offered = passing(self._database, number, State.offered)
+            with self._database.write() as connection:
+                move_these(
+                    connection, number, offered, State.offered, State.uncertain, **in_doubt(now)
+                )  # at most as many as were in flight
         return cancelled
 
 

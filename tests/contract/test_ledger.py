@@ -657,6 +657,17 @@ def test_cancelling_stops_everything_that_was_not_offered(sending: Sending) -> N
 # --- looking ----------------------------------------------------------------------------------------
 
 
+def test_what_a_dead_process_had_offered_of_a_cancelled_edition_is_in_doubt(sending: Sending) -> None:
+    ids = offer(sending.fanned("one"), 2)
+    sending.set_edition(state="cancelled")
+    assert sending.ledger.cancel(sending.number, now=sending.clock.now()) == 3
+    assert sending.ledger.counts(sending.number)[State.offered] == 2  # it may be at work still
+    sending.clock.advance(LEASE)
+    assert sending.ledger.cancel(sending.number, now=sending.clock.now()) == 0
+    listed = sending.ledger.deliveries(sending.number, str, state=State.uncertain)
+    assert [each.id for each in listed] == ids
+
+
 def test_counts_name_every_state(sending: Sending) -> None:
     sending.fanned()
     counts = sending.ledger.counts(sending.number)
