@@ -113,7 +113,7 @@ def test_an_edition_that_has_no_attachments_any_more_forgets_them(tmp_path: Path
 
 def test_a_file_that_is_missing_or_too_large_is_named(tmp_path: Path) -> None:
     app = office(tmp_path, **{f"{PREFIX}ATTACHMENTS": "terms.pdf"})
-    with pytest.raises(ConfigError, match=r"newsletter\.weekly\.attachments\[0\].*No such file"):
+    with pytest.raises(ConfigError, match=r"newsletter\.weekly\.attachments\[1\].*No such file"):
         built(app)
     (tmp_path / "news" / "terms.pdf").write_bytes(bytes(build.ATTACHMENTS + 1))
     with pytest.raises(ConfigError, match=r"too large for mail.*5,000,001 bytes"):
