@@ -303,7 +303,10 @@ def test_a_copy_in_doubt_never_goes_through_a_second_server_by_itself(
     assert second.received == []
 
 
-def test_a_server_that_is_killed_in_the_middle_loses_nobody(tmp_path: Path) -> None:
+def test_a_server_that_is_killed_in_the_middle_loses_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.work.leaving.PATIENCE", (0.05, 0.05))
     with SmtpServer(pace=0.005) as server:
         office = Office(tmp_path, server, people=60)
         server.faults.append(Fault("dot", who="", hook=server.stop, times=1, then="close"))
