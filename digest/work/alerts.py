@@ -11,6 +11,9 @@ from digest.work.letters import letter, send_letters
 RESTORED = "restored backup"
 """The key of the alert that a store went back in time."""
 
+SECOND_SERVER = "second server"
+"""The key of the alert that mail leaves through [fallback]."""
+
 
 def in_doubt(edition: str) -> str:
     """The key of the alert that copies of this edition may or may not have arrived."""

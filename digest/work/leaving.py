@@ -26,6 +26,7 @@ from digest.errors import DigestError, EditionError, Interrupted, StoreError, Tr
 from digest.model import DeliveryState, Edition, EditionState
 from digest.ports import Transport
 from digest.store.leased import LeasedEdition
+from digest.work import alerts
 from digest.work.audience import fix_audience
 from digest.work.composer import composer
 from digest.work.desk import Desk
@@ -135,7 +136,7 @@ class Leaving:
         breaker = await asyncio.to_thread(self._breaker)
         # Read again: departure gave it its Date.
         made = composer(desk, desk.editions.get(number))
-        meter = Meter(desk.ledger.left(number), self._watch, time.monotonic)
+        meter = Meter(desk.ledger.left(number), self._looking(transport), time.monotonic)
         try:
             async with desk.generation.counted(), self._signal.passed_on() as stop:
                 with desk.pace.running(self._edition, self._growth) as throttle:
@@ -159,10 +160,37 @@ class Leaving:
                         report = await self._patiently(leased, engine, stop)
                 with suppress(StoreError):  # it is only for looking at
                     await asyncio.to_thread(leased.note, 0.0, None)
+                    await asyncio.to_thread(self._note_server, transport.server)
                 await self._settle(leased, report)
         finally:
             made.close()
         return report
+
+    @property
+    def _first_server(self) -> str:
+        smtp = self._desk.settings.smtp
+        return f"{smtp.host}:{smtp.port}"
+
+    def _looking(self, transport: Transport) -> Callable[[Progress], object]:
+        """Tells whoever watches; and says once when mail leaves through the second server."""
+        told = False
+
+        def look(progress: Progress) -> None:
+            nonlocal told
+            if not told and transport.server != self._first_server:
+                told = True
+                self._warn(_second(self._first_server, transport.server))
+            if self._watch is not None:
+                self._watch(progress)
+
+        return look
+
+    def _note_server(self, server: str) -> None:
+        """An alert while the first server cannot be used; settled by a run that it serves to its end."""
+        if server != self._first_server:
+            alerts.raise_(self._desk, alerts.SECOND_SERVER, _second(self._first_server, server))
+        elif self._desk.settings.fallback.host:
+            self._desk.installation.settle(alerts.SECOND_SERVER, at=self._desk.clock.now())
 
     async def _canary(
         self, leased: LeasedEdition, engine: Callable[[Ledger], Engine], stop: Stop, meter: Meter
@@ -298,3 +326,7 @@ class Leaving:
             return "Nothing was lost."
         copies = "1 copy" if uncertain == 1 else f"{uncertain:,} copies"
         return f"{copies} may or may not have arrived: digest deliveries {name} --state uncertain."
+
+
+def _second(first: str, server: str) -> str:
+    return f"The mail server {first} cannot be used: mail leaves through the second one, {server}."

@@ -306,11 +306,13 @@ def test_a_copy_in_doubt_never_goes_through_a_second_server_by_itself(
 def test_a_server_that_is_killed_in_the_middle_loses_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.work.leaving.PATIENCE", (0.1, 0.1))
+    monkeypatch.setattr("digest.work.leaving.PATIENCE", (0.05, 0.05))
     with SmtpServer(pace=0.005) as server:
         office = Office(tmp_path, server, people=60)
         server.faults.append(Fault("dot", who="", hook=server.stop, times=1, then="close"))
-        with pytest.raises(TransportError, match="connect") as caught:
+        with pytest.raises(
+            TransportError, match=r"connect|greeting"
+        ) as caught:  # its backlog may still be there
             office.send()
         assert "--resume" in caught.value.hint
         taken = server.addresses
@@ -649,20 +651,6 @@ def test_a_run_that_breaks_off_says_how_far_it_came_and_what_is_in_doubt(fresh: 
     assert "1 uncertain" in ran.stderr
     assert "1 copy may or may not have arrived: digest deliveries weekly/" in ran.stderr
     assert "Nothing was lost" not in ran.stderr
-
-
-def test_a_copy_of_a_cancelled_edition_is_not_queued_again(fresh: Office) -> None:
-    fresh.server.faults += [
-        Fault("rcpt", reply=b"451 4.7.1 later"),
-        Fault("dot", reply=b"", then="close", taken=True),
-    ]
-    fresh.command("send", "weekly")
-    fresh.command("edition", "cancel", fresh.edition.name)
-    assert fresh.counts() == {"accepted": PEOPLE - 2, "uncertain": 1, "cancelled": 1}
-    again = fresh.command("deliveries", "resolve", fresh.edition.name, "--resend")
-    assert again.exit_code == 1
-    assert "was cancelled" in again.stderr
-    assert fresh.counts()["uncertain"] == 1
 
 
 def test_copies_that_wait_are_exit_code_3(fresh: Office) -> None:

@@ -236,6 +236,26 @@ def test_a_relay_that_stays_away_ends_the_run_with_the_way_on(tmp_path: Path, se
     assert office.counts()["queued"] == PEOPLE - len(server.addresses)
 
 
+def test_mail_that_leaves_through_the_second_server_is_told(tmp_path: Path, server: SmtpServer) -> None:
+    with SmtpServer() as spare:
+        office = Office(
+            tmp_path,
+            server,
+            DIGEST_FALLBACK__HOST="127.0.0.1",
+            DIGEST_FALLBACK__PORT=str(spare.port),
+        )
+        server.stop()
+        warned: list[str] = []
+        assert office.send(warn=warned.append).finished
+    assert len(spare.addresses) == PEOPLE
+    expected = (
+        f"The mail server 127.0.0.1:{server.port} cannot be used: "
+        f"mail leaves through the second one, 127.0.0.1:{spare.port}."
+    )
+    assert [line for line in warned if "second one" in line] == [expected]
+    assert any("second one" in alert.message for alert in office.app.installation.untold())
+
+
 def _away(connections: int) -> list[Fault]:
     """After each answer the server hangs up, and greets nobody for so many connections."""
     return [
