@@ -51,6 +51,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the work tree, which stands still while somebody edits the other one."""
     left_out = (
         ".git",
+        ".cache",
         ".venv",
         "__pycache__",
         ".*_cache",
