@@ -166,10 +166,13 @@ class Leaving:
             made.close()
         return report
 
-    @property
-    def _first_server(self) -> str:
-        smtp = self._desk.settings.smtp
-        return f"{smtp.host}:{smtp.port}"
+    def _second_server(self, server: str) -> str:
+        """What is to be said of mail that leaves through `server`; "" where that is the first one."""
+        smtp, fallback = self._desk.settings.smtp, self._desk.settings.fallback
+        first = f"{smtp.host}:{smtp.port}"
+        if not fallback.host or server == first:
+            return ""
+        return f"The mail server {first} cannot be used: mail leaves through the second one, {server}."
 
     def _looking(self, transport: Transport) -> Callable[[Progress], object]:
         """Tells whoever watches; and says once when mail leaves through the second server."""
@@ -177,9 +180,9 @@ class Leaving:
 
         def look(progress: Progress) -> None:
             nonlocal told
-            if not told and transport.server != self._first_server:
+            if not told and (words := self._second_server(transport.server)):
                 told = True
-                self._warn(_second(self._first_server, transport.server))
+                self._warn(words)
             if self._watch is not None:
                 self._watch(progress)
 
@@ -187,8 +190,8 @@ class Leaving:
 
     def _note_server(self, server: str) -> None:
         """An alert while the first server cannot be used; settled by a run that it serves to its end."""
-        if server != self._first_server:
-            alerts.raise_(self._desk, alerts.SECOND_SERVER, _second(self._first_server, server))
+        if words := self._second_server(server):
+            alerts.raise_(self._desk, alerts.SECOND_SERVER, words)
         elif self._desk.settings.fallback.host:
             self._desk.installation.settle(alerts.SECOND_SERVER, at=self._desk.clock.now())
 
@@ -326,7 +329,3 @@ class Leaving:
             return "Nothing was lost."
         copies = "1 copy" if uncertain == 1 else f"{uncertain:,} copies"
         return f"{copies} may or may not have arrived: digest deliveries {name} --state uncertain."
-
-
-def _second(first: str, server: str) -> str:
-    return f"The mail server {first} cannot be used: mail leaves through the second one, {server}."
