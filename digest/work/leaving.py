@@ -76,8 +76,8 @@ class Leaving:
         # As it was frozen: an edition that is leaving goes on when its newsletter is no longer configured.
         self._lateness = parse_duration(str(edition.policy["lateness"]))
         self._resend = resends(desk, edition)
-        newsletter = desk.settings.newsletter.get(edition.newsletter)
-        self._growth = newsletter.growth if newsletter is not None else 0.0
+        self._newsletter = desk.settings.newsletter.get(edition.newsletter)
+        self._growth = self._newsletter.growth if self._newsletter is not None else 0.0
         sending = desk.settings.sending
         self._retry = RetryPolicy(first=sending.retry_first, longest=sending.retry_longest)
         composer(desk, edition).close()  # what cannot be composed or signed is found before anything changes
@@ -199,7 +199,7 @@ class Leaving:
         self, leased: LeasedEdition, engine: Callable[[Ledger], Engine], stop: Stop, meter: Meter
     ) -> Report | None:
         """Those who get their copy first, then the wait; None when all others may follow."""
-        newsletter = self._desk.settings.newsletter.get(self._edition.newsletter)
+        newsletter = self._newsletter
         if newsletter is None or not newsletter.canary:
             return None
         secret = self._desk.keys.address_secret
