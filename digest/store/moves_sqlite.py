@@ -1,8 +1,8 @@
 """The moves of copies on SQLite: what keeps the cost of one at a few microseconds.
 
-Lists of ids travel as JSON, a claim of neighbours as a range; results are one statement for each row, which
-here is a call and no round trip. A transaction holds the write lock from its beginning, so that what was read
-in it stays true.
+Many rows travel as JSON, there and back, so that few statements have to be stepped through: each step lets go
+of the interpreter, and to get it back from a busy event loop takes longer than the statement. A transaction
+holds the write lock from its beginning, so that what was read in it stays true.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ State = DeliveryState
 _LAST = (1 << 63) - 1
 
 _PLACE = """
-SELECT e.state, e.held, e.paused, l.until FROM edition e
+SELECT e.state, e.held, e.paused, l.until, v.data_version FROM pragma_data_version v JOIN edition e
 LEFT JOIN lease l ON l.name = ? AND l.owner = ? AND l.epoch = ? AND l.until > ? WHERE e.id = ?"""
 _RENEW = "UPDATE lease SET until = ? WHERE name = ?"
 
@@ -48,13 +48,14 @@ _SKIP = """
 UPDATE delivery SET state = 'skipped', pile = 'skipped', skip_reason = ?, settled = ?, next_attempt = NULL
 WHERE id = ?"""
 
-_ALL_OFFERED = f"SELECT count(*) FROM delivery WHERE {_THESE} AND state = 'offered' AND {_MINE}"
 _OPEN = f"""
 SELECT id, state FROM delivery
 WHERE {_THESE} AND {_MINE} AND (state = 'offered' OR state = 'claimed' OR state = 'uncertain')"""
-_ACCEPT = """
+# Ids and replies are keys and values of one object.
+_ACCEPT = f"""
 UPDATE delivery SET state = 'accepted', attempts = attempts + 1, settled = ?, code = ?, enhanced = ?,
-reply = ? WHERE id = ?"""
+reply = j.value FROM json_each(?) j
+WHERE delivery.id = CAST(j.key AS INTEGER) AND delivery.state = 'offered' AND {_MINE}"""
 _WRITE = """
 UPDATE delivery SET state = ?, pile = ?, attempts = attempts + ?, next_attempt = ?, settled = ?, code = ?,
 enhanced = ?, reply = ? WHERE id = ?"""
@@ -80,12 +81,13 @@ class SqliteMoves:
         self._minute = -1
         # Until another connection changes anything, nobody can have left since the rows were claimed.
         self._checked: tuple[sqlite3.Connection, int] | None = None
-        columns = f"d.id, d.subscription, d.address, d.name, d.variant, d.attempts, d.domain, {why} AS why"
-        rows = f"SELECT {columns} FROM delivery d WHERE "
-        self._select_queue = f"{rows}{_QUEUE} AND d.id > ? AND d.id <= ? ORDER BY d.id LIMIT ?"
+        self._version: tuple[sqlite3.Connection, int] | None = None
+        """The connection of the present transaction, and what differs when anything was committed over
+        another one in between."""
         only = "d.address_key IN (SELECT value FROM json_each(?))"
-        self._select_only = f"{rows}{_QUEUE} AND {only} ORDER BY d.id LIMIT ?"
-        self._select_due = f"{rows}{_DUE} LIMIT ?"
+        self._select_queue = _in_one(f"{_QUEUE} AND d.id > ? AND d.id <= ? ORDER BY d.id LIMIT ?", why)
+        self._select_only = _in_one(f"{_QUEUE} AND {only} ORDER BY d.id LIMIT ?", why)
+        self._select_due = _in_one(f"{_DUE} LIMIT ?", why)
         self._unwanted = (
             f"SELECT why, ?, id FROM (SELECT d.id, {why} AS why FROM json_each(?) j"
             " CROSS JOIN delivery d ON d.id = j.value"
@@ -98,7 +100,7 @@ class SqliteMoves:
             return Taken(place)
         found = self._find(driver, what, when)
         if not self._outstanding:
-            self._checked = _version(driver)
+            self._checked = self._version
         rows: list[Row] = found
         skipped = [(row[7], when.now, row[0]) for row in found if row[7] is not None]
         if skipped:
@@ -157,29 +159,32 @@ class SqliteMoves:
     def _place(self, driver: sqlite3.Connection, when: When) -> Place:
         mine = (self._held.name, self._held.owner, self._held.epoch, when.now)
         row = driver.execute(_PLACE, (*mine, self._number)).fetchone()
-        state, held, paused, until = row
+        state, held, paused, until, version = row
+        self._version = driver, version
         if until is not None and until != when.until:  # whole seconds: most transactions need not write it
             driver.execute(_RENEW, (when.until, self._held.name))
         return Place(until is not None, state, held, paused)
 
     def _find(self, driver: sqlite3.Connection, what: Claim, when: When) -> list[Any]:
+        number, limit = self._number, what.limit
         if what.due:
-            return driver.execute(self._select_due, (self._number, when.now, what.limit)).fetchall()
-        if what.only is not None:
-            only = json.dumps(list(what.only))
-            return driver.execute(self._select_only, (self._number, only, what.limit)).fetchall()
-        to = _LAST if what.to is None else what.to
-        return driver.execute(self._select_queue, (self._number, what.after, to, what.limit)).fetchall()
+            found = driver.execute(self._select_due, (number, when.now, limit))
+        elif what.only is not None:
+            found = driver.execute(self._select_only, (number, json.dumps(list(what.only)), limit))
+        else:
+            to = _LAST if what.to is None else what.to
+            found = driver.execute(self._select_queue, (number, what.after, to, limit))
+        rows: list[Any] = json.loads(found.fetchone()[0])
+        return rows if what.due else sorted(rows)
 
     def _skip_unwanted(self, driver: sqlite3.Connection, offers: Sequence[int], when: When) -> frozenset[int]:
         """Those of the offers whose readers left or were suppressed since they were claimed."""
-        now = _version(driver)
-        if now == self._checked:
+        if self._version == self._checked:
             return frozenset()
         these = json.dumps(list(self._outstanding))
         found = driver.execute(self._unwanted, (when.now, these, *self._mine)).fetchall()
         if not found:
-            self._checked = now
+            self._checked = self._version
         offered = set(offers)
         skipped = [row for row in found if row[2] in offered]
         if skipped:
@@ -194,21 +199,18 @@ class SqliteMoves:
         place: Place,
         moved: dict[str, int],
     ) -> None:
-        these = json.dumps([result.outcome.delivery for result in results])
-        (all_offered,) = driver.execute(_ALL_OFFERED, (these, *self._mine)).fetchone()
-        if all_offered == len(results):
-            was = {result.outcome.delivery: "offered" for result in results}
-        else:
-            was = dict(driver.execute(_OPEN, (these, *self._mine)).fetchall())
-        now, accepted, others, waiting = when.now, [], [], False
-        for result in results:
+        late = self._accept(driver, results, when, moved)
+        others = [result for result in results if result.state is not State.accepted or late]
+        if not others:
+            return
+        these = json.dumps([result.outcome.delivery for result in others])
+        was = dict(driver.execute(_OPEN, (these, *self._mine)).fetchall())
+        now, rows, waiting = when.now, [], False
+        for result in others:
             outcome, state = result.outcome, result.state
             before = was.pop(outcome.delivery, None)
             if before is None:
                 continue  # of another owner, or settled by a person
-            if state is State.accepted and before == "offered":
-                accepted.append((now, outcome.code, outcome.enhanced, outcome.reply, outcome.delivery))
-                continue
             tried = 0 if state is State.queued else 1
             again = result.next_attempt if state is State.deferred else None
             if state is State.queued or state is State.deferred:
@@ -220,23 +222,38 @@ class SqliteMoves:
             settled = now if state in SETTLED or state is State.cancelled else None
             # An attempt that ended in doubt was counted then.
             tried -= before == "uncertain"
-            others.append(
+            rows.append(
                 (
                     name, pile(name), tried, None if again is None else int(again.timestamp()), settled,
                     outcome.code, outcome.enhanced, outcome.reply, outcome.delivery,
                 )
             )  # fmt: skip
             _move(moved, before, name, 1)
-        if accepted:
-            driver.executemany(_ACCEPT, accepted)
-            _move(moved, "offered", "accepted", len(accepted))
-        if others:
-            driver.executemany(_WRITE, others)
+        if rows:
+            driver.executemany(_WRITE, rows)
         if waiting and place.state == EditionState.finished:
             # Whoever took over from a process that was suspended called its copies uncertain, and finished.
             driver.execute(
                 "UPDATE edition SET state = 'sending', finished = NULL WHERE id = ?", (self._number,)
             )
+
+    def _accept(
+        self, driver: sqlite3.Connection, results: Sequence[Result], when: When, moved: dict[str, int]
+    ) -> bool:
+        """Writes what was accepted of the rows that are offered; whether some were not."""
+        replies: dict[tuple[int, str], dict[int, str]] = {}
+        for result in results:
+            if result.state is State.accepted:
+                outcome = result.outcome
+                alike = replies.setdefault((outcome.code, outcome.enhanced), {})
+                alike[outcome.delivery] = outcome.reply
+        late = False
+        for (code, enhanced), texts in replies.items():
+            values = (when.now, code, enhanced, json.dumps(texts), *self._mine)
+            written = driver.execute(_ACCEPT, values).rowcount
+            _move(moved, "offered", "accepted", written)
+            late = late or written < len(texts)
+        return late
 
     def _count(
         self, driver: sqlite3.Connection, moved: Mapping[str, int], *, offered: int = 0, minute: int = 0
@@ -259,9 +276,11 @@ class SqliteMoves:
         return int(row[0]) if row else 0
 
 
-def _version(driver: sqlite3.Connection) -> tuple[sqlite3.Connection, int]:
-    """Differs when anything was committed over another connection in between."""
-    return driver, driver.execute("PRAGMA data_version").fetchone()[0]
+def _in_one(condition: str, why: str) -> str:
+    """A query for rows of the ledger in one step: a list of lists as JSON (see `Row`; the reason is last)."""
+    columns = "id, subscription, address, name, variant, attempts, domain"
+    rows = f"SELECT d.{columns.replace(', ', ', d.')}, {why} AS why FROM delivery d WHERE {condition}"
+    return f"SELECT json_group_array(json_array({columns}, why)) FROM ({rows})"
 
 
 def _move(moved: dict[str, int], before: str, after: str, rows: int) -> None:
