@@ -160,7 +160,7 @@ class Compiled:
                 recipient.delivery,
                 f"bounce+{bounce}{at_bounce_domain}",
                 mailed,
-                signed(values) if signed else b"".join(whole(values)),
+                signed(values) if signed else whole(values),
                 usual_address or mailed.isascii(),
             )
 

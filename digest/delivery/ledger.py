@@ -9,14 +9,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from digest.errors import DigestError
 from digest.model import DeliveryState, Outcome, Recipient
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A recipient that is ours to send to. `attempts` counts those that ended with a reply or in doubt;
     `domain` is that of the address in A-labels, for rates and for interleaving."""
 
@@ -34,8 +33,7 @@ class Page:
     last: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What a row becomes: `queued` for a copy that was certainly not handed over."""
 
     outcome: Outcome

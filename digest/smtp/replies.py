@@ -6,7 +6,7 @@ Pure: bytes go in, whole replies come out, however the bytes were split on their
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from digest.model import Outcome, OutcomeKind
 from digest.replies import enhanced_status
@@ -20,8 +20,7 @@ _KNOWN = 64
 """So many different lines are remembered: a server says "250 2.1.0 Ok" a million times."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A whole reply. `text` is on one line and printable; `lines` are as they came, without the code."""
 
     code: int
