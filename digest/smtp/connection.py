@@ -81,6 +81,8 @@ class Connection:
         self._blocked = False
         """Nothing is written before the socket says that it takes more."""
         self._pumping = self._told_ready = False
+        self._wrote = False
+        """The kernel took something since the last event."""
         self._moved = loop.time()
         """When the server last did something, or was given something to do."""
         self._opening: asyncio.Task[None] | None = None
@@ -209,27 +211,28 @@ class Connection:
         if self._pumping or self._blocked or self._sock is None:
             return
         self._pumping = True
-        session = self.session
+        session, owner = self.session, self._owner
         group: list[Buffer] = []
         size = 0
         try:
             while True:
                 while most > 0 and session.room > 0:
-                    copy = self._owner.next_copy()
+                    copy = owner.next_copy()
                     if copy is None:
                         break
                     most -= 1
                     if not session.add(copy):
-                        self._owner.told(copy)
-                shown = session.shown
+                        owner.told(copy)
+                shown = session.shown if self._listen is not None else ""
                 pieces = session.take()
-                if pieces and self._listen is not None:
-                    self._let_hear(shown, pieces)
-                group += pieces
-                size += sum(map(len, pieces))
-                if pieces and size < _GROUP and not session.midway:
-                    continue
-                if not group or not self._write(group):
+                if pieces:
+                    if self._listen is not None:
+                        self._let_hear(shown, pieces)
+                    group += pieces
+                    size += sum(map(len, pieces))
+                    if size < _GROUP and not session.midway:
+                        continue
+                if not group or not self._write(group) or not pieces:
                     break
                 group, size = [], 0
         finally:
@@ -251,6 +254,7 @@ class Connection:
         try:
             if self._tls is None:
                 sent = sock.sendmsg(backlog)
+                self._wrote = True
                 if sent == sum(map(len, backlog)):
                     backlog.clear()
                     return True
@@ -258,6 +262,7 @@ class Connection:
             else:
                 while backlog:
                     self._forget(self._tls.send(backlog[0]))
+                    self._wrote = True
                 return True
         except _LATER:
             pass
@@ -290,9 +295,13 @@ class Connection:
             self.pump()
 
     def _readable(self) -> None:
+        self._wrote = False
         self._read()
-        # uvloop tells of a reset once, together with what can still be read, and is silent from then on.
-        if self._sock is not None and (code := self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+        # uvloop tells of a reset once, together with what can still be read, and is silent from then on; a
+        # write would have failed.
+        if self._wrote or self._sock is None:
+            return
+        if code := self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._give_up(os.strerror(code))
 
     def _read(self) -> None:
