@@ -57,6 +57,8 @@ def _plain(value: object) -> object:
         return value.isoformat().replace("+00:00", "Z")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return {name: _plain(getattr(value, name)) for name in value._fields}
     for kind, convert in _FORMS:
         if isinstance(value, kind):
             return convert(value)
@@ -70,7 +72,7 @@ PRINTED = f"{__name__}.printed"
 def print_json(document: object) -> None:
     """Prints one JSON document on stdout.
 
-    Dataclasses become objects, sets sorted arrays, times ISO 8601 (UTC as ``Z``), durations "7d"; figures
+    Dataclasses and named tuples become objects, sets sorted arrays, times ISO 8601 (UTC as ``Z``), durations "7d"; figures
     that are not numbers become null. Keys keep their order. Falls back to escapes where stdout cannot write
     a character.
     """

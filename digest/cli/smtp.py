@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import click
@@ -59,7 +60,7 @@ def test(app: App, address: str | None, fallback: bool, as_json: bool) -> None:
 
     examined = asyncio.run(examine(Relay(patient, section=section), message, listen))
     if as_json:
-        print_json(examined)
+        print_json(_document(examined))
     else:
         for line in _words(examined):
             click.echo(line)
@@ -67,6 +68,13 @@ def test(app: App, address: str | None, fallback: bool, as_json: bool) -> None:
         if as_json:
             sys.exit(DigestError.exit_code)
         raise _not_taken(address or "", examined.outcome)
+
+
+def _document(examined: Examined) -> dict[str, object]:
+    told = {field.name: getattr(examined, field.name) for field in fields(examined)}
+    if examined.outcome is not None:  # the number of a delivery that is none says nothing
+        told["outcome"] = {k: v for k, v in examined.outcome._asdict().items() if k != "delivery"}
+    return told
 
 
 def _message(app: App, address: str) -> Message:

@@ -81,6 +81,8 @@ class Connection:
         self._blocked = False
         """Nothing is written before the socket says that it takes more."""
         self._pumping = self._told_ready = False
+        self._soon = False
+        """`_answer` is about to be called."""
         self._wrote = False
         """The kernel took something since the last event."""
         self._moved = loop.time()
@@ -295,8 +297,18 @@ class Connection:
             self.pump()
 
     def _readable(self) -> None:
-        self._wrote = False
         self._read()
+        if not self._soon and self._sock is not None:
+            self._soon = True
+            self._loop.call_soon(self._answer)
+
+    def _answer(self) -> None:
+        """Writes what follows from what was read.
+
+        When all connections have been read: writes in a row find the other side awake.
+        """
+        self._soon = self._wrote = False
+        self.pump()
         # uvloop tells of a reset once, together with what can still be read, and is silent from then on; a
         # write would have failed.
         if self._wrote or self._sock is None:
@@ -342,7 +354,6 @@ class Connection:
                 self._start_tls()
             elif isinstance(event, TokenWanted):
                 self._token = self._loop.create_task(self._fetch_token())
-        self.pump()
 
     def _let_hear(self, shown: str, pieces: Sequence[Buffer]) -> None:
         assert self._listen is not None

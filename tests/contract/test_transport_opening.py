@@ -8,7 +8,6 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -321,8 +320,8 @@ def test_the_second_server_takes_what_the_first_did_not_and_nothing_else() -> No
 def test_a_copy_that_may_only_go_to_one_server_waits_for_it() -> None:
     with SmtpServer() as spare:
         down = closed_port()
-        bound = [replace(message(1), server=f"127.0.0.1:{down}"), message(2)]
-        bound.append(replace(message(3), server=f"127.0.0.1:{spare.port}"))
+        bound = [message(1)._replace(server=f"127.0.0.1:{down}"), message(2)]
+        bound.append(message(3)._replace(server=f"127.0.0.1:{spare.port}"))
         outcomes = deliver(make(port=down, fallback=second(spare)), *bound)
     assert [o.kind for o in outcomes] == [Kind.unsent, Kind.accepted, Kind.accepted]
     assert str(down) in outcomes[0].reply

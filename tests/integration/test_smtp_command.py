@@ -73,6 +73,7 @@ def test_json_is_one_document(config: Path) -> None:
     assert told["mode"] == "chunking"
     assert told["extensions"]["SIZE"] == "100000000"
     assert told["outcome"]["kind"] == "accepted"
+    assert "delivery" not in told["outcome"]
     assert told["encryption"] is None
     assert told["rate"] > 0
 

@@ -358,7 +358,7 @@ def test_rates_of_domains_are_kept_without_standing_still(run: Callable[..., Rep
 
     def claim_of_two_domains(limit: int) -> Page:
         page = claim(limit)
-        rows = [replace(row, domain=f"{row.recipient.delivery % 2}.test") for row in page.claimed]
+        rows = [row._replace(domain=f"{row.recipient.delivery % 2}.test") for row in page.claimed]
         return replace(page, claimed=tuple(rows))
 
     room.ledger.claim = claim_of_two_domains  # type: ignore[method-assign]
