@@ -72,9 +72,9 @@ PRINTED = f"{__name__}.printed"
 def print_json(document: object) -> None:
     """Prints one JSON document on stdout.
 
-    Dataclasses and named tuples become objects, sets sorted arrays, times ISO 8601 (UTC as ``Z``), durations "7d"; figures
-    that are not numbers become null. Keys keep their order. Falls back to escapes where stdout cannot write
-    a character.
+    Dataclasses and named tuples become objects, sets sorted arrays, times ISO 8601 (UTC as ``Z``), durations
+    "7d"; figures that are not numbers become null. Keys keep their order. Falls back to escapes where stdout
+    cannot write a character.
     """
     plain = _plain(document)
     text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)

@@ -81,10 +81,12 @@ class Connection:
         self._blocked = False
         """Nothing is written before the socket says that it takes more."""
         self._pumping = self._told_ready = False
+        self._share = 0
+        """So many more copies may be taken in this round."""
+        self._more = False
+        """When the backlog is written, there may be more to write."""
         self._soon = False
-        """`_answer` is about to be called."""
-        self._wrote = False
-        """The kernel took something since the last event."""
+        """`_write` is about to be called."""
         self._moved = loop.time()
         """When the server last did something, or was given something to do."""
         self._opening: asyncio.Task[None] | None = None
@@ -206,45 +208,62 @@ class Connection:
     @property
     def room(self) -> int:
         """How many copies it would take now."""
-        return 0 if self._blocked or self._pumping else self.session.room
+        return 0 if self._blocked or self._pumping or self._more else self.session.room
 
     def pump(self, most: int = 1 << 30) -> None:
-        """Takes up to `most` copies from its owner and writes as much as the connection takes."""
+        """Takes up to `most` copies from its owner. What there is to write leaves soon.
+
+        That is when every connection that has something to write knows what: writes in a row find the other
+        side awake, and to wake it costs as much as to copy the text.
+        """
         if self._pumping or self._blocked or self._sock is None:
             return
-        self._pumping = True
+        self._share = most
+        self._fill()
+        if self._backlog and not self._soon:
+            self._soon = True
+            self._loop.call_soon(self._write)
+
+    def _fill(self) -> None:
+        """Puts what there is to write into the backlog, up to a group or a block; `_more`: there may be more
+        after that."""
+        if self._more and self._backlog:
+            return
         session, owner = self.session, self._owner
-        group: list[Buffer] = []
         size = 0
+        self._pumping, self._more = True, False
         try:
             while True:
-                while most > 0 and session.room > 0:
+                while self._share > 0 and session.room > 0:
                     copy = owner.next_copy()
                     if copy is None:
                         break
-                    most -= 1
+                    self._share -= 1
                     if not session.add(copy):
                         owner.told(copy)
                 shown = session.shown if self._listen is not None else ""
                 pieces = session.take()
-                if pieces:
-                    if self._listen is not None:
-                        self._let_hear(shown, pieces)
-                    group += pieces
-                    size += sum(map(len, pieces))
-                    if size < _GROUP and not session.midway:
-                        continue
-                if not group or not self._write(group) or not pieces:
-                    break
-                group, size = [], 0
+                if not pieces:
+                    return
+                if self._listen is not None:
+                    self._let_hear(shown, pieces)
+                self._backlog += pieces
+                size += sum(map(len, pieces))
+                if size >= _GROUP or session.midway:
+                    self._more = True
+                    return
         finally:
             self._pumping = False
 
-    def _write(self, pieces: Sequence[Buffer]) -> bool:
-        """Whether more may be written at once: all of it was taken, and it is not the middle of a text."""
+    def _write(self) -> None:
+        """Writes as much as the connection takes."""
+        self._soon = False
         self._moved = self._loop.time()
-        self._backlog.extend(pieces)
-        return self._flush() and not (self.session.midway and self._block())
+        while self._backlog and not self._blocked and self._flush():
+            if self.session.midway:
+                self._block()
+            elif self._more:
+                self._fill()
 
     def _flush(self) -> bool:
         """Writes the backlog; whether all of it was taken."""
@@ -256,7 +275,6 @@ class Connection:
         try:
             if self._tls is None:
                 sent = sock.sendmsg(backlog)
-                self._wrote = True
                 if sent == sum(map(len, backlog)):
                     backlog.clear()
                     return True
@@ -264,7 +282,6 @@ class Connection:
             else:
                 while backlog:
                     self._forget(self._tls.send(backlog[0]))
-                    self._wrote = True
                 return True
         except _LATER:
             pass
@@ -274,12 +291,11 @@ class Connection:
         self._block()
         return False
 
-    def _block(self) -> bool:
+    def _block(self) -> None:
         """Goes on when the socket takes more; what can be read then is read before."""
         if not self._blocked and self._sock is not None:
             self._blocked = True
             self._loop.add_writer(self._sock.fileno(), self._writable)
-        return True
 
     def _forget(self, sent: int) -> None:
         """So many bytes of the backlog were taken."""
@@ -298,20 +314,9 @@ class Connection:
 
     def _readable(self) -> None:
         self._read()
-        if not self._soon and self._sock is not None:
-            self._soon = True
-            self._loop.call_soon(self._answer)
-
-    def _answer(self) -> None:
-        """Writes what follows from what was read.
-
-        When all connections have been read: writes in a row find the other side awake.
-        """
-        self._soon = self._wrote = False
-        self.pump()
-        # uvloop tells of a reset once, together with what can still be read, and is silent from then on; a
-        # write would have failed.
-        if self._wrote or self._sock is None:
+        # uvloop tells of a reset once, together with what can still be read, and is silent from then on. A
+        # write would fail.
+        if self._soon or self._sock is None:
             return
         if code := self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._give_up(os.strerror(code))
@@ -354,6 +359,7 @@ class Connection:
                 self._start_tls()
             elif isinstance(event, TokenWanted):
                 self._token = self._loop.create_task(self._fetch_token())
+        self.pump()
 
     def _let_hear(self, shown: str, pieces: Sequence[Buffer]) -> None:
         assert self._listen is not None
