@@ -340,10 +340,11 @@ delivery = Table(
     "delivery",
     metadata,
     _id(),
-    # Its row in `sending` refers to the edition, for all of them: to look for it at each of a million rows
-    # costs PostgreSQL seconds.
+    # Neither refers to its table: to look for what each of a million rows refers to costs PostgreSQL many
+    # seconds. The row in `sending` refers to the edition, for all of them; a subscription is never deleted
+    # (erasure empties it), and rows are made by one statement that reads it.
     Column("edition", ID, nullable=False),
-    Column("subscription", ID, ForeignKey("subscription.id"), nullable=False),
+    Column("subscription", ID, nullable=False),
     Column("address", sa.Text, nullable=False),
     Column("address_key", sa.Text),
     # The lowest subscriber with this address key: unique like the key, but in the order of the rows, where an

@@ -33,6 +33,7 @@ def upgrade() -> None:
     # On SQLite this rebuilds the table.
     with op.batch_alter_table("delivery", table_kwargs={"sqlite_autoincrement": True}) as batch_op:
         batch_op.drop_constraint(op.f("fk_delivery_edition"), type_="foreignkey")
+        batch_op.drop_constraint(op.f("fk_delivery_subscription"), type_="foreignkey")
         batch_op.drop_constraint(op.f("uq_delivery_edition_address_key"), type_="unique")
         batch_op.create_unique_constraint(op.f("uq_delivery_edition_mailbox"), ["edition", "mailbox"])
         batch_op.drop_constraint(op.f("ck_delivery_state"), type_="check")
