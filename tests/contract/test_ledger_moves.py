@@ -277,6 +277,11 @@ class Player:
         self.flying += offered
         self.claimed = self.claimed[number:]
 
+    def hand_over(self, number: int) -> None:
+        self.turn(number)
+        self.claim(9)
+        self.offer(9)
+
     def accept(self, number: int) -> None:
         self._end(number, accepted)
 
@@ -359,11 +364,19 @@ class Player:
 STEPS = sorted(name for name in vars(Player) if not name.startswith("_"))
 
 
+SERVED = ["hand_over", "doubt", "crash", "resend", "resolve", "late", "unsent", "put_off", "anew"]
+"""What may bring a copy from one server to another."""
+
+
+@pytest.mark.parametrize(("kinds", "least"), [(STEPS, 0), (SERVED, 15)], ids=["all", "servers"])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 3)), max_size=20))
+@given(data=st.data())
 def test_counts_are_those_of_the_rows_whatever_happens(
-    database: Database, clock: FixedClock, steps: list[tuple[str, int]]
+    database: Database, clock: FixedClock, kinds: list[str], least: int, data: st.DataObject
 ) -> None:
+    steps = data.draw(
+        st.lists(st.tuples(st.sampled_from(kinds), st.integers(0, 3)), min_size=least, max_size=20)
+    )
     with database.write() as connection:  # each example begins with nothing
         for table in reversed(delivery.metadata.sorted_tables):
             if table.name != "installation":

@@ -304,7 +304,7 @@ INSERT INTO bounce (delivery, edition, address_key, kind, at, digest) VALUES (7,
 
 
 def test_an_edition_that_was_leaving_before_the_counts_goes_on_with_them(empty_url: str) -> None:
-    """0002: counts, piles and mailboxes are made from the rows that are there. 0003: their server is unknown."""
+    """0002: counts, piles and mailboxes are made from the rows that are there. 0003: no server is known."""
     before = Database(empty_url)
     if before.file is not None:
         before.file.touch()
