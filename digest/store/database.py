@@ -13,19 +13,29 @@ import json
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from digest.errors import ConfigError, StoreError, StoreVersionError
+from digest.errors import ConfigError, StoreBusy, StoreError, StoreVersionError
 from digest.store import versions
 from digest.store.failures import UPGRADE, explain, explain_cause
-from digest.store.writer import PostgresWriter, SqliteWriter, Writer, begin_immediate, use_for
+from digest.store.writer import (
+    BACKEND,
+    END_BACKEND,
+    PostgresWriter,
+    SqliteWriter,
+    Tries,
+    Writer,
+    begin_immediate,
+    use_for,
+)
 
+T = TypeVar("T")
 Synchronous = Literal["full", "normal", "off"]
 
 _to_json = functools.partial(
@@ -108,6 +118,33 @@ class Database:
             engine = engine.execution_options(isolation_level="REPEATABLE READ")
         with self._explained(), engine.begin() as connection:
             yield connection
+
+    def run(self, action: Callable[[sa.Connection, bool], T], *, reads: bool = False) -> T:
+        """`action(connection, again)` in one transaction, as in `write`, or in `read` where it only `reads`.
+
+        On PostgreSQL it is done again, for up to `patience` seconds, when the connection was lost: so a
+        restart of the server ends nothing. `again` is true when it was begun before and nobody knows how that
+        ended; the server has ended it for certain by then, with or without a commit.
+        """
+        begin = self.read if reads else self.write
+        if self.file is not None:
+            with begin() as connection:
+                return action(connection, False)
+        tries, backend = Tries(self._patience), None
+        while True:
+            driver: Any = None
+            try:
+                with begin() as connection:
+                    if backend is not None:
+                        connection.exec_driver_sql(END_BACKEND, backend)
+                    backend = connection.info["backend"]
+                    driver = connection.connection.driver_connection
+                    return action(connection, tries.again)
+            except StoreError as error:
+                begun = driver is not None
+                lost = not begun or driver.closed
+                if not tries.another(lost=lost, begun=begun, undone=isinstance(error, StoreBusy)):
+                    raise
 
     def writer(self) -> Writer:
         """A connection of its own, for many short transactions. Opens nothing until it is used."""
@@ -310,12 +347,13 @@ def _postgresql_engine(url: sa.URL, patience: float) -> sa.Engine:
     )
 
     @sa.event.listens_for(engine, "connect")
-    def wait_no_longer_than_patience(connection: Any, _record: object) -> None:
+    def wait_no_longer_than_patience(connection: Any, record: Any) -> None:
         with connection.cursor() as cursor:
             cursor.execute(f"SET lock_timeout = {int(patience * 1000)}")
             # A process that was suspended, or lost its machine, within a transaction must not hold its locks
             # for ever: the lease of an edition is one of them.
             cursor.execute("SET idle_in_transaction_session_timeout = '60s'")
+            record.info["backend"] = cursor.execute(BACKEND).fetchone()
         connection.commit()
 
     return engine

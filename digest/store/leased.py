@@ -195,8 +195,7 @@ class LeasedEdition:
 
     def renew(self) -> dt.datetime:
         """See `digest.delivery.Ledger`."""
-        with self._database.write() as connection:
-            now, place = self._renewed(connection)
+        now, place = self._database.run(lambda connection, _: self._renewed(connection))
         until = _moment(int((now + self._length).timestamp()))
         if stopped := place.stopped(EditionState.sending):
             stopped.until = until if place.leased else None
@@ -206,8 +205,8 @@ class LeasedEdition:
     def note(self, rate: float, seconds_left: float | None) -> None:
         """For pages of other processes: how fast it goes and how long it will take; at most once a second."""
         values = {"updated": self._clock.now(), "rate": rate, "seconds_left": seconds_left}
-        with self._database.write() as connection:
-            connection.execute(sa.update(sending).where(sending.c.edition == self.number).values(**values))
+        noted = sa.update(sending).where(sending.c.edition == self.number).values(**values)
+        self._database.run(lambda connection, _: connection.execute(noted))
 
     # What only one server may be given
 
@@ -252,8 +251,13 @@ class LeasedEdition:
         An uncertain copy that one of the servers `resends` may have, and that was not sent again yet, is one
         to try. Raises `SendingStopped`.
         """
-        with self._database.write() as connection:
-            now = self._fence(connection, EditionState.sending)
+
+        def action(connection: sa.Connection, again: bool) -> bool:
+            now, place = self._renewed(connection)
+            if again and place.state == EditionState.finished:
+                return True  # by the first try: nobody else finishes what we hold
+            if stopped := place.stopped(EditionState.sending):
+                raise stopped
             # Whoever brings a late result waits here, or we for it; then what is counted is the last word.
             connection.execute(sa.select(edition.c.id).where(edition.c.id == self.number).with_for_update())
             counts = counted(connection, self.number)
@@ -269,7 +273,9 @@ class LeasedEdition:
             if connection.execute(finished).rowcount == 0:
                 return False
             note(connection, self.number, EditionState.finished.value, at=now, by=by)
-        return True
+            return True
+
+        return self._database.run(action)
 
     def release(self) -> None:
         """Gives the lease back, so that the next process need not wait for its end."""
@@ -332,8 +338,9 @@ class LeasedEdition:
             first = sa.select(sa.func.min(delivery.c.next_attempt)).where(
                 delivery.c.edition == self.number, delivery.c.next_attempt.is_not(None)
             )
-            with self._database.read() as connection:
-                self._first_due = connection.execute(first).scalar()
+            self._first_due = self._database.run(
+                lambda connection, _: connection.execute(first).scalar(), reads=True
+            )
             self._looked_for_due = True
         return self._first_due is not None and self._first_due.timestamp() <= when.now
 
@@ -341,11 +348,15 @@ class LeasedEdition:
         self, results: Sequence[Result], offers: Sequence[int], server: str, when: When
     ) -> Committed:
         """Its stories are used from the moment at which a first copy is offered."""
-        with self._database.write() as connection:
+
+        def action(connection: sa.Connection, again: bool) -> Committed:
             driver = connection.connection.driver_connection
-            done = self._moves.commit(driver, results, offers, server, when)
+            done = self._moves.commit(driver, results, offers, server, when, again=again)
             if done.offered:
                 mark_used(connection, self.number, at=_moment(when.now))
+            return done
+
+        done = self._database.run(action)
         self._stories_used = bool(done.offered)  # only now: a transaction that failed has to do it again
         return done
 

@@ -224,7 +224,7 @@ class PostgresMoves:
                 "again": again,
                 "minute": when.minute,
             }
-            if when.minute != self._minute:
+            if again or when.minute != self._minute:
                 driver.execute(_KEEP_MINUTE, parameters)
                 self._minute = when.minute
         cursor = driver.execute(statement, parameters, prepare=True, binary=True)

@@ -23,11 +23,13 @@ T = TypeVar("T")
 _PAUSE = 0.1
 _LOOK = 5
 """So many milliseconds SQLite waits for a lock before it is asked anew; it looks after 1, 2 and 2 more."""
-_BACKEND = """
+BACKEND = """
 SELECT pid, extract(epoch FROM backend_start)::float8 FROM pg_stat_activity WHERE pid = pg_backend_pid()"""
-_END_BACKEND = """
+"""Names the server's half of a connection, also when its process id has come again."""
+END_BACKEND = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 WHERE pid = %s AND extract(epoch FROM backend_start)::float8 = %s"""
+"""Ends it: from then on it is certain whether its last transaction was committed."""
 
 
 class Writer(Protocol):
@@ -70,6 +72,27 @@ def begin_immediate(driver: sqlite3.Connection, patience: float) -> None:
                 raise
         else:
             return
+
+
+class Tries:
+    """Doing a transaction of PostgreSQL again, for up to `patience` seconds.
+
+    `again`: one was begun, and nobody knows how it ended.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._until, self._pause = time.monotonic() + patience, _PAUSE
+        self.again = False
+
+    def another(self, *, lost: bool, begun: bool, undone: bool) -> bool:
+        """Waits and returns True where another try may help: the connection was lost (or never made), or the
+        server has undone the transaction in favour of another one."""
+        if not (lost or undone) or time.monotonic() > self._until:
+            return False
+        self.again = self.again or (lost and begun)
+        time.sleep(self._pause)
+        self._pause *= 2
+        return True
 
 
 class SqliteWriter:
@@ -124,26 +147,23 @@ class PostgresWriter:
     def run(self, action: Callable[[Any, bool], T], *, single: bool = False) -> T:
         import psycopg  # noqa: PLC0415 - where SQLite is used, it is not worth its time to import
 
-        until, again, pause = time.monotonic() + self._patience, False, _PAUSE
+        tries = Tries(self._patience)
         while True:
             begun = False
             try:
                 driver = self._open()
                 begun = True
                 if single:
-                    return action(driver, again)
+                    return action(driver, tries.again)
                 with driver.transaction():
-                    return action(driver, again)
+                    return action(driver, tries.again)
             except (psycopg.Error, StoreError) as error:
                 lost = self._driver is None or self._driver.closed
-                undone = isinstance(error, psycopg.Error) and error.sqlstate in BUSY
-                if not (lost or undone) or time.monotonic() > until:
-                    raise self._explained(error) from error
                 if lost:
-                    again = again or begun
                     self._drop()
-            time.sleep(pause)
-            pause *= 2
+                undone = isinstance(error, psycopg.Error) and error.sqlstate in BUSY
+                if not tries.another(lost=lost, begun=begun, undone=undone):
+                    raise self._explained(error) from error
 
     def close(self) -> None:
         if self._connection is not None:
@@ -156,8 +176,8 @@ class PostgresWriter:
             self._connection = self._connect()
             driver: psycopg.Connection[Any] = self._connection.connection.driver_connection  # type: ignore[assignment]
             if self._backend is not None:
-                driver.execute(_END_BACKEND, self._backend)
-            self._backend = driver.execute(_BACKEND).fetchone()
+                driver.execute(END_BACKEND, self._backend)
+            self._backend = self._connection.info["backend"]
             self._driver = driver
         return self._driver
 

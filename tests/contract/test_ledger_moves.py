@@ -4,9 +4,10 @@ keeps both when the database is full, locked, or cuts the connection."""
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -19,11 +20,13 @@ from digest.delivery import Result, SendingStopped
 from digest.errors import StoreError
 from digest.model import DeliveryState, Outcome, OutcomeKind
 from digest.store import Database
+from digest.store.events import Events
 from digest.store.fanout import Pace
 from digest.store.leased import LEASE, LeasedEdition
 from digest.store.piles import true_up
 from digest.store.tables import delivery, sending
 from subscribers import Entry, SuppressionReason
+from tests.contract.conftest import SERVER
 from tests.contract.test_ledger import Sending, accepted, offer, result
 from tests.fakes import FixedClock
 
@@ -561,6 +564,145 @@ def test_nothing_is_offered_again_when_the_lease_was_lost_with_the_connection(po
 
     leased._writer._open = taken_over
     assert leased.commit([], [two]).deliveries == frozenset()
+
+
+@contextmanager
+def server_restarts(room: Sending, seconds: float = 0.3) -> Iterator[None]:
+    """All connections are ended, and for a while no new one is let in."""
+    name = room.database.url.rpartition("/")[2]
+
+    def let_in(yes: bool) -> None:
+        with psycopg.connect(SERVER, autocommit=True) as connection:
+            connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {yes}')
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+
+    let_in(False)
+    back = threading.Timer(seconds, let_in, [True])
+    back.start()
+    try:
+        yield
+    finally:
+        back.join()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("step", ["first offer", "renew", "note", "finish", "claim"])
+def test_a_server_that_restarts_does_not_end_a_run(postgres_room: Sending, step: str) -> None:
+    leased = postgres_room.fanned()
+    numbers = [] if step == "claim" else ids(leased, 5)
+    if step == "finish":
+        leased.commit([], numbers)
+        leased.commit([accepted(number) for number in numbers], [])
+    with server_restarts(postgres_room):
+        if step == "first offer":
+            assert leased.commit([], numbers).deliveries == set(numbers)
+        elif step == "renew":
+            assert leased.renew() == postgres_room.clock.now() + LEASE
+        elif step == "note":
+            leased.note(1.5, 2.0)
+        elif step == "finish":
+            assert leased.finish(by="test")
+        else:
+            assert len(ids(leased, 5)) == 5
+
+
+def end_at_commit(room: Sending, *, committed: bool) -> None:
+    """The next transaction loses its connection at its end: before the commit, or before its end is heard."""
+
+    ended = False
+
+    def end(connection: sa.Connection) -> None:
+        nonlocal ended
+        if ended:
+            return
+        ended = True
+        (pid,) = connection.exec_driver_sql("SELECT pg_backend_pid()").one()
+        if committed:
+            connection.exec_driver_sql("COMMIT")
+        with psycopg.connect(room.database.url, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+        connection.exec_driver_sql("SELECT 1")
+
+    sa.event.listen(room.database._engine, "commit", end)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_first_offer_whose_end_was_not_heard_of_is_made_once(
+    postgres_room: Sending, committed: bool
+) -> None:
+    room = postgres_room
+    room.set_edition(started=None)
+    leased = room.fanned()
+    numbers = ids(leased, 2)
+    end_at_commit(room, committed=committed)
+    assert leased.commit([], numbers).deliveries == set(numbers)
+    assert room.edition_row().started == room.clock.now()
+    assert room.ledger.counts(room.number) == by_state(room.database)
+    assert by_state(room.database)[State.offered] == 2
+
+
+@pytest.mark.postgres
+def test_the_minute_of_an_earlier_run_is_kept_when_the_first_offer_is_made_again(
+    postgres_room: Sending,
+) -> None:
+    room, start = postgres_room, postgres_room.clock.now().replace(second=0)
+    room.clock.set(start)
+    first = room.fanned()
+    offer(first, 2)
+    first.release()
+    room.clock.advance(MINUTE)
+    second = room.take("two")
+    numbers = ids(second, 1)
+    end_at_commit(room, committed=False)
+    second.commit([], numbers)
+    assert room.ledger.offered_by_minute(start) == {start: 2, start + MINUTE: 1}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("committed", [False, True])
+def test_an_edition_whose_end_was_not_heard_of_finishes_once(postgres_room: Sending, committed: bool) -> None:
+    room = postgres_room
+    leased = room.fanned()
+    numbers = offer(leased, 5)
+    leased.commit([accepted(number) for number in numbers], [])
+    end_at_commit(room, committed=committed)
+    assert leased.finish(by="test")
+    assert room.edition_row().state == "finished"
+    actions = [each.action for each in Events(room.database).of(f"edition {room.number}")]
+    assert actions.count("finished") == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_lease_and_a_note_are_kept_though_the_connection_was_lost(
+    postgres_room: Sending, committed: bool
+) -> None:
+    room = postgres_room
+    leased = room.fanned()
+    room.clock.advance(LEASE / 2)
+    end_at_commit(room, committed=committed)
+    assert leased.renew() == room.clock.now() + LEASE
+    end_at_commit(room, committed=committed)
+    leased.note(12.5, 30.0)
+    seen = room.ledger.progress(room.number)
+    assert seen is not None
+    assert seen.rate == 12.5
+
+
+@pytest.mark.postgres
+def test_what_is_not_the_servers_trouble_is_not_done_again(postgres_room: Sending) -> None:
+    tries = []
+
+    def action(connection: sa.Connection, again: bool) -> None:
+        tries.append(again)
+        connection.exec_driver_sql("SELECT 1 FROM nothing_of_that_name")
+
+    with pytest.raises(StoreError, match="not of this version"):
+        postgres_room.database.run(action)
+    assert tries == [False]
 
 
 @pytest.mark.postgres
