@@ -323,9 +323,11 @@ def release(app: App, edition: str, as_json: bool) -> None:
 @pass_app
 def cancel(app: App, edition: str, reason: str, as_json: bool) -> None:
     """End an edition for good; what no reader was offered is given back, and its period is free again."""
+    from digest.work.identity import gone  # noqa: PLC0415 - quick start-up
+
     found = app.editions.get(edition)
     cancelled = app.editions.cancel(found.id, at=app.clock.now(), by=actor(), reason=reason)
-    app.ledger.cancel(cancelled.id, now=app.clock.now())
+    app.ledger.cancel(cancelled.id, now=app.clock.now(), gone=gone)
     say(f"{cancelled.name} is cancelled.")
     if as_json:
         print_json(_facts(cancelled))

@@ -347,10 +347,11 @@ class SqlLedger:
                 addresses=list(addresses),
             )
 
-    def cancel(self, number: int, *, now: dt.datetime) -> int:
+    def cancel(self, number: int, *, now: dt.datetime, gone: Callable[[str], bool]) -> int:
         """Nothing more of this edition leaves: rows not yet offered are cancelled. Returns how many.
 
-        What a process that ended had offered is in doubt: nobody else will take it over.
+        What a process that ended had offered is in doubt: nobody else will take it over. It has ended when
+        its lease has, or when `gone(owner)` is certain of it.
         """
         values: dict[str, Any] = {"settled": now, "next_attempt": None}
         cancelled = 0
@@ -366,7 +367,7 @@ class SqlLedger:
             with self._database.write() as connection:
                 cancelled += move_these(connection, number, these, State.claimed, State.cancelled, **values)
         present = Installation(self._database).lease(lease_name(number))
-        if present is None or present.until <= now:
+        if present is None or present.until <= now or gone(present.owner):
             offered = passing(self._database, number, State.offered)
             with self._database.write() as connection:
                 move_these(

@@ -514,7 +514,7 @@ def test_a_copy_of_a_cancelled_edition_that_was_not_taken_is_cancelled(sending: 
     leased = sending.fanned()
     (one,) = offer(leased)
     sending.set_edition(state="cancelled")
-    sending.ledger.cancel(sending.number, now=sending.clock.now())
+    sending.ledger.cancel(sending.number, now=sending.clock.now(), gone=never)
     leased.commit([result(one, OutcomeKind.unsent, State.queued, 0, "")], [])
     assert set(sending.states().values()) == {"cancelled"}
 
@@ -649,7 +649,7 @@ def test_cancelling_stops_everything_that_was_not_offered(sending: Sending) -> N
     leased = sending.fanned()
     (one,) = offer(leased)
     two = leased.claim(1).claimed[0].recipient.delivery
-    assert sending.ledger.cancel(sending.number, now=sending.clock.now()) == 4
+    assert sending.ledger.cancel(sending.number, now=sending.clock.now(), gone=never) == 4
     assert leased.commit([accepted(one)], [two]).deliveries == frozenset()
     assert sorted(sending.states().values()) == ["accepted"] + ["cancelled"] * 4
 
@@ -660,12 +660,28 @@ def test_cancelling_stops_everything_that_was_not_offered(sending: Sending) -> N
 def test_what_a_dead_process_had_offered_of_a_cancelled_edition_is_in_doubt(sending: Sending) -> None:
     ids = offer(sending.fanned("one"), 2)
     sending.set_edition(state="cancelled")
-    assert sending.ledger.cancel(sending.number, now=sending.clock.now()) == 3
+    assert sending.ledger.cancel(sending.number, now=sending.clock.now(), gone=never) == 3
     assert sending.ledger.counts(sending.number)[State.offered] == 2  # it may be at work still
     sending.clock.advance(LEASE)
-    assert sending.ledger.cancel(sending.number, now=sending.clock.now()) == 0
+    assert sending.ledger.cancel(sending.number, now=sending.clock.now(), gone=never) == 0
     listed = sending.ledger.deliveries(sending.number, str, state=State.uncertain)
     assert [each.id for each in listed] == ids
+
+
+def test_the_lease_of_a_process_that_is_gone_does_not_hold_a_cancellation_up(sending: Sending) -> None:
+    offer(sending.fanned("one"), 2)
+    sending.set_edition(state="cancelled")
+    asked: list[str] = []
+
+    def gone(owner: str) -> bool:
+        asked.append(owner)
+        return True
+
+    assert sending.ledger.cancel(sending.number, now=sending.clock.now(), gone=gone) == 3
+    assert asked == ["one"]
+    counts = sending.ledger.counts(sending.number)
+    assert (counts[State.offered], counts[State.uncertain]) == (0, 2)
+    assert {row.attempts for row in sending.rows().values() if row.state == "uncertain"} == {1}
 
 
 def test_counts_name_every_state(sending: Sending) -> None:

@@ -27,7 +27,7 @@ from digest.store.piles import true_up
 from digest.store.tables import delivery, sending
 from subscribers import Entry, SuppressionReason
 from tests.contract.conftest import SERVER
-from tests.contract.test_ledger import Sending, accepted, offer, result
+from tests.contract.test_ledger import Sending, accepted, never, offer, result
 from tests.fakes import FixedClock
 
 State = DeliveryState
@@ -341,7 +341,7 @@ class Player:
     def cancel(self, number: int) -> None:
         if number == 3:
             self.room.set_edition(state="cancelled")
-            self.room.ledger.cancel(self.room.number, now=self.room.clock.now())
+            self.room.ledger.cancel(self.room.number, now=self.room.clock.now(), gone=never)
 
     def _nobody_has(self, state: str) -> None:
         """Of rows in this state that are not bound: it was said so."""

@@ -6,6 +6,8 @@ import datetime as dt
 import functools
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +27,7 @@ from digest.store.leased import LeasedEdition
 from digest.store.tables import delivery, event, lease
 from digest.tokens import Purpose, verify
 from digest.work import build
+from digest.work.audience import fix_audience
 from digest.work.guard import check_public_url
 from digest.work.identity import gone, identity
 from digest.work.leaving import ANSWER_TIME
@@ -399,7 +402,7 @@ def test_an_edition_that_is_cancelled_while_it_leaves_stops(
 
         def cancel() -> None:
             office.app.editions.cancel(office.edition.id, at=NOW, by="ed")
-            office.app.ledger.cancel(office.edition.id, now=NOW)
+            office.app.ledger.cancel(office.edition.id, now=NOW, gone=gone)
 
         server.faults.append(Fault("data", hook=cancel))
         with pytest.raises(DigestError, match="cancelled") as caught:
@@ -407,6 +410,26 @@ def test_an_edition_that_is_cancelled_while_it_leaves_stops(
         assert caught.value.exit_code == 3
         assert office.counts()["cancelled"] > 0
         assert office.counts().get("accepted", 0) == len(server.received)
+
+
+def test_cancelling_after_a_kill_lists_what_may_have_arrived_at_once(office: Office) -> None:
+    code = "from digest.work.identity import identity; print(identity())"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    app = office.app
+    leased = app.ledger.take(
+        office.edition,
+        ended.stdout.strip(),
+        clock=app.clock,
+        gone=gone,
+        audience=app.subscribers.audience("weekly"),
+        do_not_send=app.subscribers.do_not_send(),
+        length=dt.timedelta(days=9999),
+    )
+    fix_audience(app, office.now(), leased, by="test", warn=print, told=print)
+    leased.commit([], [each.recipient.delivery for each in leased.claim(3).claimed])
+    done = office.command("edition", "cancel", office.edition.name)
+    assert done.exit_code == 0, done.output
+    assert office.counts() == {"uncertain": 3, "cancelled": PEOPLE - 3}
 
 
 def test_a_database_that_fails_half_way_stops_with_a_clear_word(
