@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from digest.compose import Composer
 from digest.config.durations import parse_duration
 from digest.delivery import (
     Breaker,
@@ -104,7 +105,7 @@ class Leaving:
             opened = await self._signal.unless_asked(transport.open())
         except TransportError as error:
             if leaving:
-                self._pause_for(error)
+                await asyncio.to_thread(self._pause_for, error)
             error.hint = f"{error.hint} Nothing was sent. Then: {again}".strip()
             raise
         if not opened:
@@ -125,15 +126,15 @@ class Leaving:
         )
 
     async def _leave(self, leased: LeasedEdition, transport: Transport) -> Report:
-        desk, number = self._desk, self._edition.id
+        desk = self._desk
         stale = await asyncio.to_thread(self._prepare, leased)
         breaker = await asyncio.to_thread(self._breaker)
-        # Read again: departure gave it its Date.
-        made = composer(desk, desk.editions.get(number))
-        meter = Meter(desk.ledger.left(number), self._looking(transport), time.monotonic)
+        made = await asyncio.to_thread(self._composer)
         try:
+            left = await asyncio.to_thread(desk.ledger.left, self._edition.id)
+            meter = Meter(left, self._looking(transport), time.monotonic)
             async with desk.generation.counted(), self._signal.passed_on() as stop:
-                with desk.pace.running(self._edition, self._growth) as throttle:
+                async with desk.pace.running(self._edition, self._growth) as throttle:
 
                     def engine(ledger: Ledger, through: Transport = transport) -> Engine:
                         return Engine(
@@ -213,7 +214,7 @@ class Leaving:
             return report
         if report.done.get(State.rejected) and not report.done.get(State.accepted):
             why = "none of the canary's copies was taken; look with: digest deliveries"
-            self._desk.editions.pause(self._edition.id, why, at=self._desk.clock.now(), by=SENDER)
+            await asyncio.to_thread(self._pause, why)
             return Report(report.done, SendingStopped(f"edition {self._edition.name}: {why}"))
         try:
             waited = await self._wait_for_canary(leased, newsletter.canary_wait, meter)
@@ -256,6 +257,10 @@ class Leaving:
             if not await self._signal.sleep(pause):
                 return report
 
+    def _composer(self) -> Composer:
+        """Made of the edition as it is now: departure gave it its Date."""
+        return composer(self._desk, self._desk.editions.get(self._edition.id))
+
     def _breaker(self) -> Breaker:
         """With what earlier runs of the edition met."""
         counts = self._desk.ledger.counts(self._edition.id)
@@ -297,7 +302,7 @@ class Leaving:
         if isinstance(report.problem, TransportError):
             with suppress(StoreError):
                 await asyncio.to_thread(self._pause_for, report.problem)
-        raise self._explained(report)
+        raise await asyncio.to_thread(self._explained, report)
 
     def _pause_for(self, error: TransportError) -> None:
         """What will not change by itself waits for a person.
@@ -306,7 +311,10 @@ class Leaving:
         """
         if error.for_good:
             with suppress(EditionError):  # paused or cancelled by somebody else
-                self._desk.editions.pause(self._edition.id, str(error), at=self._desk.clock.now(), by=SENDER)
+                self._pause(str(error))
+
+    def _pause(self, why: str) -> None:
+        self._desk.editions.pause(self._edition.id, why, at=self._desk.clock.now(), by=SENDER)
 
     def _explained(self, report: Report) -> DigestError:
         """The problem, with the way on."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from digest.config import Sending
 from digest.delivery import Throttle, growth_limit
@@ -33,19 +34,15 @@ class Pace:
         self._running = 0
         self._throttle = Throttle()
 
-    @contextmanager
-    def running(self, edition: Edition, growth: float) -> Iterator[Throttle]:
-        """The limits for a run of this edition; `growth` is the newsletter's cap against its last edition."""
-        with self._lock:
-            if not self._running:
-                self._throttle = self._fresh()
-            self._running += 1
+    @asynccontextmanager
+    async def running(self, edition: Edition, growth: float) -> AsyncIterator[Throttle]:
+        """The limits for a run of this edition; `growth` is the newsletter's cap against its last edition.
+
+        The store is asked in threads, never on the loop.
+        """
+        await asyncio.to_thread(self._begin)
         try:
-            throttle, cap = self._throttle, self.cap(edition, growth)
-            if cap is not None:
-                throttle = throttle.narrowed(cap)
-                throttle.seed(time.monotonic(), self.used(edition))  # by earlier runs of it
-            yield throttle
+            yield await asyncio.to_thread(self._narrowed, edition, growth)
         finally:
             with self._lock:
                 self._running -= 1
@@ -69,6 +66,20 @@ class Pace:
         now = self._clock.now()
         offered = self._ledger.offered_by_minute(now - _DAY, edition.id if edition is not None else None)
         return [((now - minute).total_seconds() - 60, count) for minute, count in offered.items()]
+
+    def _begin(self) -> None:
+        with self._lock:
+            if not self._running:
+                self._throttle = self._fresh()
+            self._running += 1
+
+    def _narrowed(self, edition: Edition, growth: float) -> Throttle:
+        cap = self.cap(edition, growth)
+        if cap is None:
+            return self._throttle
+        throttle = self._throttle.narrowed(cap)
+        throttle.seed(time.monotonic(), self.used(edition))  # by earlier runs of it
+        return throttle
 
     def _fresh(self) -> Throttle:
         throttle = Throttle(self._sending.rates, self._sending.domain_rates)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import functools
 import json
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -19,7 +21,9 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
+from digest.app import App
 from digest.cli import command
+from digest.config import load
 from digest.delivery import Engine, Limits
 from digest.errors import DigestError, EditionError, Interrupted, NothingToDo, StoreError, TransportError
 from digest.model import DeliveryState, Edition, EditionState
@@ -430,6 +434,38 @@ def test_cancelling_after_a_kill_lists_what_may_have_arrived_at_once(office: Off
     done = office.command("edition", "cancel", office.edition.name)
     assert done.exit_code == 0, done.output
     assert office.counts() == {"uncertain": 3, "cancelled": PEOPLE - 3}
+
+
+@pytest.mark.parametrize(
+    ("fault", "environ"),
+    [
+        (None, {"DIGEST_NEWSLETTER__WEEKLY__GROWTH": "0.5", "DIGEST_SENDING__PER_DAY": "1000"}),
+        (Fault("rcpt", reply=b"550 5.1.1 nobody", times=-1), {"DIGEST_NEWSLETTER__WEEKLY__CANARY": "@"}),
+        (Fault("mail", reply=b"550 5.7.1 quota", times=-1), {}),
+        (Fault("greeting", reply=b"554 5.7.1 go away", times=-1), {}),
+    ],
+    ids=["all is well", "the canary is refused", "the run is refused", "the relay refuses us"],
+)
+def test_the_store_is_never_asked_on_the_event_loop(
+    tmp_path: Path, fault: Fault | None, environ: dict[str, str]
+) -> None:
+    asked_on_the_loop = []
+
+    def asked(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        with suppress(RuntimeError):
+            asyncio.get_running_loop()
+            asked_on_the_loop.append(statement)
+
+    with SmtpServer(*([fault] if fault else [])) as server:
+        office = Office(tmp_path, server)
+        first = office.app.subscribers.subscription(1).address or ""
+        changed = {key: first if value == "@" else value for key, value in environ.items()}
+        app = App(load(office.config, {**office.environ, **changed}), office.clock)
+        sa.event.listen(app.database._engine, "before_cursor_execute", asked)
+        for resume in (False, True):
+            with suppress(DigestError):
+                send(app, office.now(), resume=resume)
+    assert asked_on_the_loop == []
 
 
 def test_a_database_that_fails_half_way_stops_with_a_clear_word(
