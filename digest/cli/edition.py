@@ -102,11 +102,15 @@ def list_(app: App, newsletter: str, limit: int, as_json: bool) -> None:
 @pass_app
 def show(app: App, edition: str, as_json: bool) -> None:
     """An edition's stories with their reasons, what was left out, and when it would be out."""
+    from digest.work.alerts import why_it_waits  # noqa: PLC0415 - quick start-up
+
     found = app.editions.get(edition)
     _show(found, as_json=as_json)
     if not as_json:
         for line in _forecast(app, found):
             click.echo(line)
+        if why := why_it_waits(app, found):
+            click.echo(f"Waits: {why}")
 
 
 @command.command(

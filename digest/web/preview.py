@@ -26,6 +26,7 @@ from digest.store.ledger import Sending
 from digest.tokens import open_preview_link
 from digest.web.guard import MAIL_POLICY, PAGE_POLICY
 from digest.web.pages import Pages
+from digest.work.alerts import why_it_waits
 from digest.work.desk import Desk
 from digest.work.forecast import forecast_of
 from digest.work.forecast import in_words as forecast_words
@@ -96,6 +97,11 @@ def copies_words(going: Sending | None, edition: Edition) -> list[str]:
     return lines
 
 
+def waits_words(why: str) -> list[str]:
+    """Why an edition stands still that was leaving, in a line; none where `why` is ""."""
+    return [f"It waits, and is tried again by itself. What stood in its way: {why}"] if why else []
+
+
 class Previews:
     """The page behind a signed link, and the files that its frames show."""
 
@@ -142,6 +148,7 @@ class Previews:
             leaving=[
                 *(forecast_words(made) if (made := forecast_of(self._desk, edition)) else []),
                 *copies_words(self._desk.ledger.progress(edition.id), edition),
+                *waits_words(why_it_waits(self._desk, edition)),
             ],
             warnings=warnings(self._desk, edition),
             sizes=[

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from digest.errors import DigestError
+from digest.model import Edition, EditionState
+from digest.store.leased import lease_name
 from digest.work.desk import Desk
 from digest.work.letters import letter, send_letters
 
@@ -23,6 +25,42 @@ def in_doubt(edition: str) -> str:
 def waits(edition: str) -> str:
     """The key of the alert that copies of this edition wait for a server that alone may be given them."""
     return f"waits {edition}"
+
+
+def _sending(edition: str) -> str:
+    """The key of the alert that a run of this edition ended before its time."""
+    return f"sending {edition}"
+
+
+def not_sent(desk: Desk, edition: str, error: Exception) -> None:
+    """Opens the alert that a run of this edition ended before its time; `went_on` settles it."""
+    raise_(desk, _sending(edition), f"{edition}: {said_of(error)}")
+
+
+def went_on(desk: Desk, edition: str) -> None:
+    """Settles it after a run that nothing stood in the way of."""
+    desk.installation.settle(_sending(edition), at=desk.clock.now())
+
+
+def why_it_waits(desk: Desk, edition: Edition) -> str:
+    """What ended the last run of an edition that is leaving, while none goes on; else "".
+
+    A pause has a reason of its own.
+    """
+    if edition.state not in (EditionState.fanning, EditionState.sending) or edition.paused:
+        return ""
+    lease = desk.installation.lease(lease_name(edition.id))
+    if lease is not None and lease.owner and lease.until > desk.clock.now():
+        return ""
+    keys = (_sending(edition.name), waits(edition.name))
+    return next((alert.message for alert in desk.installation.open_alerts() if alert.key in keys), "")
+
+
+def said_of(error: Exception) -> str:
+    """An error with its way out, in one line."""
+    if isinstance(error, DigestError):
+        return f"{error} {error.hint}".strip()
+    return f"a fault in the program: {type(error).__name__}: {error}"
 
 
 def raise_(desk: Desk, key: str, message: str) -> None:

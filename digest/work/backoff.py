@@ -10,13 +10,13 @@ class Backoff:
 
     def __init__(self, first: dt.timedelta, longest: dt.timedelta) -> None:
         self._first, self._longest = first, longest
-        self._failures: dict[str, tuple[int, dt.datetime]] = {}
+        self._failures: dict[str, tuple[int, dt.datetime, dt.datetime]] = {}
 
-    def failed(self, what: str, now: dt.datetime) -> dt.datetime:
-        """Notes a failure; when it may be tried again."""
-        count = self._failures.get(what, (0, now))[0] + 1
-        again: dt.datetime = now + min(self._first * 2 ** min(count - 1, 16), self._longest)
-        self._failures[what] = count, again
+    def failed(self, what: str, now: dt.datetime, *, asked: dt.timedelta = dt.timedelta(0)) -> dt.datetime:
+        """Notes a failure; when it may be tried again: not before `asked` is over, if that is longer."""
+        count = self._failures.get(what, (0, now, now))[0] + 1
+        again: dt.datetime = now + max(min(self._first * 2 ** min(count - 1, 16), self._longest), asked)
+        self._failures[what] = count, now, again
         return again
 
     def went_well(self, what: str) -> None:
@@ -25,5 +25,5 @@ class Backoff:
 
     def waits(self, what: str, now: dt.datetime) -> bool:
         """Whether it is too early for another attempt. A clock that was set back does not prolong a wait."""
-        count, again = self._failures.get(what, (0, now))
-        return bool(count) and again - self._longest <= now < again
+        count, since, again = self._failures.get(what, (0, now, now))
+        return bool(count) and since <= now < again

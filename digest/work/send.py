@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from threading import Event
 
 from digest.delivery import Progress
+from digest.errors import TransportError
 from digest.model import DeliveryState, Edition, EditionState
-from digest.work import loop
+from digest.work import alerts, loop
 from digest.work.departure import check_departure, check_links
 from digest.work.desk import Desk
 from digest.work.guard import Fetch
@@ -71,8 +72,8 @@ def send(
     `owner` names this process; `stop` asks it to finish what is in flight, `abort` not even that. Raises
     `NothingToDo` (held, finished, or stopped by somebody else), `EditionError` (not approved, changed since,
     being sent by another process), `ConfigError` (it should be signed and cannot be), `TransportError` (the
-    relay cannot be used), `StoreError`. Whatever is raised, what happened is recorded and nothing is lost;
-    the call can be repeated with `resume`.
+    relay cannot be used; where copies wait for it, that is an alert as well), `StoreError`. Whatever is
+    raised, what happened is recorded and nothing is lost; the call can be repeated with `resume`.
     """
     started = time.monotonic()
     edition = desk.editions.get(edition.id)
@@ -87,7 +88,13 @@ def send(
         watch=watch,
         warn=warn,
     )
-    report = loop.run(leaving.all())
+    try:
+        report = loop.run(leaving.all())
+    except TransportError as error:
+        if desk.editions.get(edition.id, content=False).state is not EditionState.approved:
+            alerts.not_sent(desk, edition.name, error)
+        raise
+    alerts.went_on(desk, edition.name)
     counts = desk.ledger.counts(edition.id)
     edition = desk.editions.get(edition.id)
     return Sent(

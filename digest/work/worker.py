@@ -17,9 +17,10 @@ from collections.abc import Callable
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from digest.delivery import SendingStopped
-from digest.errors import DigestError, Interrupted, NothingToDo, TransportError
+from digest.errors import Interrupted, NothingToDo, TransportError
 from digest.importers.fetch import fetch
 from digest.model import DeliveryState, Edition
+from digest.replies import wait_asked
 from digest.store.leased import lease_name
 from digest.work import alerts
 from digest.work.backoff import Backoff
@@ -55,9 +56,10 @@ class Worker:
         self._sending: dict[int, threading.Thread] = {}
         self._alone = threading.Lock()
         self._said: dict[str, dt.datetime] = {}
-        # A relay that is down may be back in a minute; one that said no is asked for less (EMAIL.md 14).
+        # A relay that is down may be back in a minute; one that said no, such as for a daily quota, may count
+        # each further attempt against us.
         self._unreached = Backoff(_MINUTE, 15 * _MINUTE)
-        self._refused = Backoff(10 * _MINUTE, 60 * _MINUTE)
+        self._refused = Backoff(15 * _MINUTE, 60 * _MINUTE)
 
     def run(self) -> None:
         """Returns when `stop` is set, everything in flight recorded. `NothingToDo` for a restored backup."""
@@ -101,7 +103,7 @@ class Worker:
         try:
             work()
         except Exception as error:  # noqa: BLE001 - left alone for years: the next round tries again
-            self._say_once(_words(error))
+            self._say_once(alerts.said_of(error))
 
     def round(self) -> None:
         """Reconciles, starts to send, tells the operator. Does nothing without the lead."""
@@ -110,7 +112,7 @@ class Worker:
         try:
             self._desk.generation.check()
         except NothingToDo as error:
-            alerts.raise_(self._desk, alerts.RESTORED, _words(error))
+            alerts.raise_(self._desk, alerts.RESTORED, alerts.said_of(error))
         else:
             made = reconcile(self._desk, holds_lead=self._leads)
             for line in made.done:
@@ -193,15 +195,17 @@ class Worker:
             words = str(ended)
             self._say_once(words if edition.name in words else f"{edition.name}: {words}")
         except Exception as error:  # noqa: BLE001 - told, and tried again later
-            answered = isinstance(error, TransportError) and error.code is not None
-            backoff = self._refused if answered else self._unreached
-            backoff.failed(edition.name, self._desk.clock.now())
-            self._say_once(_words(error))
-            alerts.raise_(self._desk, f"sending {edition.name}", f"{edition.name}: {_words(error)}")
+            now = self._desk.clock.now()
+            if isinstance(error, TransportError) and error.code is not None:
+                asked = wait_asked(error.problem) or dt.timedelta(0)
+                self._refused.failed(edition.name, now, asked=asked)
+            else:
+                self._unreached.failed(edition.name, now)
+            self._say_once(alerts.said_of(error))
+            alerts.not_sent(self._desk, edition.name, error)
         else:
             self._unreached.went_well(edition.name)
             self._refused.went_well(edition.name)
-            self._desk.installation.settle(f"sending {edition.name}", at=self._desk.clock.now())
             self._say(f"{edition.name}: {sent.words}")
             self._report(sent)
 
@@ -249,9 +253,3 @@ class Worker:
     def _give_back(self) -> None:
         if self._epoch is not None:
             self._desk.installation.release(LEAD, self._owner, self._epoch, now=self._desk.clock.now())
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, DigestError):
-        return f"{error} {error.hint}".strip()
-    return f"a fault in the program: {type(error).__name__}: {error}"

@@ -27,10 +27,12 @@ from digest.config import load
 from digest.delivery import Engine, Limits
 from digest.errors import DigestError, EditionError, Interrupted, NothingToDo, StoreError, TransportError
 from digest.model import DeliveryState, Edition, EditionState
-from digest.store.leased import LeasedEdition
+from digest.store.leased import LeasedEdition, lease_name
 from digest.store.tables import delivery, event, lease
 from digest.tokens import Purpose, verify
-from digest.work import build
+from digest.web.preview import waits_words
+from digest.work import alerts, build
+from digest.work.alerts import why_it_waits
 from digest.work.audience import fix_audience
 from digest.work.guard import check_public_url
 from digest.work.identity import gone, identity
@@ -226,6 +228,30 @@ def test_a_refused_sender_stops_and_pauses(office: Office) -> None:
     office.server.faults.clear()
     office.app.editions.resume(office.edition.id, at=NOW, by="op")
     assert office.send(resume=True).counts[State.accepted] == PEOPLE
+
+
+def test_a_quota_is_an_alert_and_said_wherever_one_looks(office: Office) -> None:
+    office.server.faults.append(Fault("mail", reply=b"451 4.7.0 daily quota exceeded", times=-1))
+    with pytest.raises(TransportError, match="daily quota"):
+        office.send()
+    (alert,) = office.app.installation.open_alerts()
+    assert "daily quota exceeded" in alert.message
+    assert f"Waits: {alert.message}" in office.command("edition", "show", "weekly").stdout
+    assert "daily quota exceeded" in waits_words(why_it_waits(office.app, office.now()))[0]
+    office.server.faults.clear()
+    assert office.send(resume=True).finished
+    assert office.app.installation.open_alerts() == []
+    assert waits_words(why_it_waits(office.app, office.now())) == []
+
+
+def test_a_run_that_goes_on_does_not_wait(office: Office) -> None:
+    office.app.editions.transition(
+        office.edition.id, {EditionState.approved}, EditionState.fanning, at=NOW, by="x"
+    )
+    alerts.not_sent(office.app, office.edition.name, TransportError("relay:25", "sending", "451 quota"))
+    assert why_it_waits(office.app, office.now())
+    office.app.installation.acquire(lease_name(office.edition.id), "me", now=NOW, length=dt.timedelta(1))
+    assert why_it_waits(office.app, office.now()) == ""
 
 
 def test_sign_in_that_is_refused_half_way_pauses_at_the_door(office: Office) -> None:

@@ -7,17 +7,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 from urllib.parse import urljoin
 
 import httpx
 import pytest
 
+from digest.errors import TransportError
 from digest.model import DeliveryState, EditionState
 from digest.store.edition_steps import EditionSteps
 from digest.store.ledger import Sending
 from digest.tokens import Purpose, inert, preview_link
 from digest.web import preview as preview_pages
 from digest.web.preview import copies_words
+from digest.work import alerts
+from digest.work.desk import Desk
 from tests.sample_edition import edition as sample_edition
 from tests.web_site import PUBLIC, DeadInstallation, WebSite
 
@@ -171,6 +175,12 @@ def test_preview_says_how_an_edition_stands(site: WebSite, pages: httpx.Client) 
     page = pages.get(path).text
     assert "This is the approved version, approved by Ruth." in page
     assert "It leaves on Tuesday 17 November, 09:00" in page
+    site.editions.transition(draft.id, {EditionState.approved}, EditionState.fanning, at=now, by="send")
+    refused = TransportError("relay:25", "sending", "451 4.7.0 daily quota exceeded")
+    alerts.not_sent(cast(Desk, site), draft.name, refused)
+    page = pages.get(path).text
+    assert "It waits, and is tried again by itself." in page
+    assert "451 4.7.0 daily quota exceeded" in page
 
 
 def test_preview_before_the_first_draft(site: WebSite, pages: httpx.Client) -> None:

@@ -23,6 +23,7 @@ from digest.ports import Transport
 from digest.smtp.client import SmtpTransport
 from digest.web.inbox import Inbox
 from digest.work import worker as work
+from digest.work.alerts import why_it_waits
 from digest.work.worker import LEAD, LEASE, Worker
 from tests.fakes import FixedClock
 from tests.newsroom import WEEK_END, newsroom, subscribe
@@ -185,10 +186,42 @@ def test_a_relay_with_no_time_now_is_asked_again_by_itself(tmp_path: Path) -> No
         machine.approved()
         machine.at(SEND)
         assert machine.edition.paused == ""
-        machine.at(SEND + 5 * MINUTE)
+        machine.at(SEND + 14 * MINUTE)
         assert server.connections == 1
-        machine.at(SEND + 11 * MINUTE)
+        machine.at(SEND + 15 * MINUTE)
         assert machine.edition.state is EditionState.finished
+
+
+@pytest.mark.parametrize(
+    ("reply", "tries"),
+    [
+        (b"451 4.7.0 Daily sending quota exceeded", [0, 15, 45, 105, 165]),
+        (b"452 4.5.3 Your account has exceeded its daily limit", [0, 15, 45, 105, 165]),
+        (b"450 4.2.1 Hourly limit reached, try again in 2 hours", [0, 120]),
+    ],
+)
+def test_a_quota_is_told_and_asked_again_ever_more_rarely(
+    tmp_path: Path, reply: bytes, tries: list[int]
+) -> None:
+    hits: list[dt.datetime] = []
+    with SmtpServer() as server:
+        machine = Machine.set_up(tmp_path, server.port)
+        server.faults.append(
+            Fault("mail", reply=reply, times=-1, hook=lambda: hits.append(machine.clock.now()))
+        )
+        machine.approved()
+        for minute in range(0, 180, 5):
+            machine.at(SEND + minute * MINUTE)
+        assert [(moment - SEND) / MINUTE for moment in sorted(set(hits))] == tries
+        (alert,) = machine.alerts
+        assert reply[10:].decode() in alert
+        assert (machine.edition.state, machine.edition.paused) == (EditionState.sending, "")
+        assert machine.counts == {"queued": PEOPLE}
+        assert why_it_waits(machine.app, machine.edition) == alert
+        server.faults.clear()
+        machine.at(SEND + 6 * HOUR)
+    assert machine.edition.state is EditionState.finished
+    assert machine.alerts == []
 
 
 def test_a_relay_that_refuses_the_sender_pauses_the_edition_for_a_person(tmp_path: Path) -> None:

@@ -24,6 +24,13 @@ def test_it_waits_until_the_moment_and_then_no_longer() -> None:
     assert not backoff.waits("relay", NOW + MINUTE)
 
 
+def test_what_was_asked_for_is_waited_for_where_that_is_longer() -> None:
+    backoff = Backoff(MINUTE, 15 * MINUTE)
+    assert backoff.failed("relay", NOW, asked=120 * MINUTE) == NOW + 120 * MINUTE
+    assert backoff.waits("relay", NOW + 119 * MINUTE)
+    assert backoff.failed("relay", NOW, asked=MINUTE) == NOW + 2 * MINUTE
+
+
 def test_a_success_forgets_the_failures_of_that_thing_only() -> None:
     backoff = Backoff(MINUTE, 15 * MINUTE)
     for what in ("relay", "relay", "other"):
