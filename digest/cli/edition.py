@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,7 @@ from digest.model import Edition, EditionState
 if TYPE_CHECKING:
     from digest.app import App
 
+_LONGEST_STATE = 60
 _NOT_LEFT = (EditionState.draft, EditionState.approved)
 
 
@@ -87,7 +89,7 @@ def list_(app: App, newsletter: str, limit: int, as_json: bool) -> None:
         return
     table(
         ("Edition", "No.", "State", "Subject", "Leaves", "Approved by"),
-        [(e.name, e.number, _state(e), e.subject, e.period.send_at, e.approved_by) for e in editions],
+        [(e.name, e.number, _clipped(e), e.subject, e.period.send_at, e.approved_by) for e in editions],
     )
 
 
@@ -429,6 +431,11 @@ def _left_out(edition: Edition) -> list[dict[str, object]]:
         }
         for each in edition.left_out
     ]
+
+
+def _clipped(edition: Edition) -> str:
+    """The state for a table: of a long reason the beginning; `edition show` has all of it."""
+    return textwrap.shorten(_state(edition), _LONGEST_STATE, placeholder=" …")
 
 
 def _state(edition: Edition) -> str:

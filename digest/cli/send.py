@@ -36,7 +36,8 @@ _WORTH_A_TABLE = 50
       digest send weekly/2026-11-16 --resume --json
     Exit codes:
       0  every copy is settled; uncertain ones are listed by `digest deliveries`
-      1  the relay or the database cannot be used, or the edition is not approved
+      1  the relay or the database cannot be used, the edition is not approved, or it is leaving already and
+         --resume is not given
       3  held, paused, sent before; or some copies wait for another attempt (then --resume, or digest run)
       4  stopped by Ctrl-C or SIGTERM; --resume goes on"""
 )

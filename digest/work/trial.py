@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from digest.errors import EditionError
+from digest.errors import AddressError, EditionError, UsageError
 from digest.model import Edition, Recipient
 from digest.tokens import Purpose, inert
 from digest.work.composer import compiled, signing_keys
@@ -20,7 +20,7 @@ def send_test(desk: Desk, edition: Edition, addresses: Sequence[str], *, by: str
     """Sends the edition to these addresses. Returns "address: reply" for those not taken.
 
     Nothing of it is in the ledger; the audit trail has a line. Raises `EditionError` (it has no content yet),
-    `TransportError` (the relay cannot be used).
+    `UsageError` (no address), `TransportError` (the relay cannot be used).
     """
     if not edition.variants:
         raise EditionError(
@@ -30,15 +30,18 @@ def send_test(desk: Desk, edition: Edition, addresses: Sequence[str], *, by: str
     variant = edition.variants[0]
     flagged = replace(variant, subject=f"[Test] {variant.subject}")
     made = compiled(desk, edition, flagged, signing_keys(desk, edition))
-    messages = [
-        made.message(
-            Recipient(-number, 0, address),
-            leave=inert(Purpose.leave),
-            bounce=inert(Purpose.bounce),
-            message=secrets.token_hex(14),  # mailboxes fold copies with one Message-ID into one
-        )
-        for number, address in enumerate(addresses, 1)
-    ]
+    try:
+        messages = [
+            made.message(
+                Recipient(-number, 0, address),
+                leave=inert(Purpose.leave),
+                bounce=inert(Purpose.bounce),
+                message=secrets.token_hex(14),  # mailboxes fold copies with one Message-ID into one
+            )
+            for number, address in enumerate(addresses, 1)
+        ]
+    except AddressError as error:
+        raise UsageError(str(error), hint=error.hint) from error
     refused = asyncio.run(hand_over(desk.transport(), messages))
     desk.ledger.note_test(edition.id, addresses, now=desk.clock.now(), actor=by)
     return refused

@@ -642,6 +642,23 @@ def test_a_test_copy_that_is_refused_is_said(office: Office) -> None:
     assert refused == ["ada@example.test: 550 5.1.1 no such user"]
 
 
+def test_a_test_copy_to_no_address_is_wrong_use(office: Office) -> None:
+    ran = office.command("send", "weekly", "--test", "ada@example.test", "--test", "nobody")
+    assert ran.exit_code == 2
+    assert "nobody" in ran.output
+    assert office.server.received == []
+
+
+def test_a_long_reason_is_cut_in_the_list_and_whole_elsewhere(office: Office) -> None:
+    reason = "signals are older than a day: " + "import them with digest signals import, " * 4
+    office.app.editions.hold(office.edition.id, reason.strip(), at=NOW, by="ed")
+    listed = office.command("edition", "list").stdout
+    assert "approved, held: signals are older than a day: import them …" in listed
+    (told,) = json.loads(office.command("edition", "list", "--json").stdout)
+    assert told["held"] == reason.strip()
+    assert reason.strip() in office.command("edition", "show", "weekly").stdout
+
+
 def test_an_edition_without_content_has_no_test(office: Office) -> None:
     with office.app.database.write() as connection:
         connection.exec_driver_sql("DELETE FROM variant")
