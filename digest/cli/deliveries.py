@@ -8,7 +8,7 @@ import click
 
 from digest.cli.base import actor, pass_app
 from digest.cli.output import json_option, print_json, say, table
-from digest.cli.sending import domain_table, in_states, in_words
+from digest.cli.sending import domain_table, in_states, speed_in_words
 from digest.errors import EditionError, NothingToDo, UsageError
 from digest.model import Delivery, DeliveryState, EditionState
 
@@ -95,7 +95,7 @@ def list_(app: App, edition: str, state: str | None, domains: bool, everything: 
         return
     say(f"{found.name}: {in_states(counts) or 'the audience is not fixed yet'}")
     if going is not None and going.rate:
-        say(f"Leaving now: {in_words(going.rate, going.left, going.seconds_left)}")
+        say(f"Leaving now: {speed_in_words(going.rate, going.left, going.seconds_left)}")
     if not rows:
         return
     # Where a copy is in doubt, it matters whose log to look into.

@@ -129,7 +129,7 @@ def show(app: App, edition: str, as_json: bool) -> None:
 @pass_app
 def forecast(app: App, edition: str, at: dt.datetime | None, as_json: bool) -> None:
     """When the edition would be out, and what stands in its way: the relay's limits, growth, lateness."""
-    from digest.work.forecast import forecast_of, in_words  # noqa: PLC0415 - quick start-up
+    from digest.work.forecast import forecast_in_words, forecast_of  # noqa: PLC0415 - quick start-up
 
     found = app.editions.get(edition)
     recipients = app.subscribers.counts(found.newsletter).reachable
@@ -140,7 +140,7 @@ def forecast(app: App, edition: str, at: dt.datetime | None, as_json: bool) -> N
     if as_json:
         print_json({"edition": found.name, "recipients": recipients, **dataclasses.asdict(made)})
         return
-    for line in in_words(made, recipients):
+    for line in forecast_in_words(made, recipients):
         click.echo(line)
 
 
@@ -340,10 +340,10 @@ def cancel(app: App, edition: str, reason: str, as_json: bool) -> None:
 
 
 def _forecast(app: App, edition: Edition) -> list[str]:
-    from digest.work.forecast import forecast_of, in_words  # noqa: PLC0415 - quick start-up
+    from digest.work.forecast import forecast_in_words, forecast_of  # noqa: PLC0415 - quick start-up
 
     made = forecast_of(app, edition) if edition.variants else None
-    return in_words(made, app.subscribers.counts(edition.newsletter).reachable) if made else []
+    return forecast_in_words(made, app.subscribers.counts(edition.newsletter).reachable) if made else []
 
 
 def _choose(app: App, edition: str, story: str, action: Any, change: Any, as_json: bool) -> None:

@@ -114,7 +114,7 @@ def _send(app: App, found: Edition, resume: bool, as_json: bool) -> None:
             bar(now.settled - seen)
             seen = now.settled
             bar.of(now.settled + now.left)
-            bar.note(in_words(now))
+            bar.note(progress_in_words(now))
 
         sent = send(app, found, resume=resume, stop=stop, abort=abort, watch=watch, warn=say)
     if as_json:
@@ -165,7 +165,7 @@ def exit_code(sent: Sent) -> int:
     return 0 if sent.finished else WAITS
 
 
-def in_words(now: Progress) -> str:
+def progress_in_words(now: Progress) -> str:
     """The line behind the bar."""
     states = (
         DeliveryState.deferred,

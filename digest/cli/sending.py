@@ -21,7 +21,7 @@ _TOLD = (
 )
 
 
-def in_words(rate: float, left: int, seconds_left: float | None) -> str:
+def speed_in_words(rate: float, left: int, seconds_left: float | None) -> str:
     """ "5,200/s, 12,400 to go, 0:03 left"."""
     words = pace(rate)
     if left:

@@ -28,8 +28,7 @@ from digest.web.guard import MAIL_POLICY, PAGE_POLICY
 from digest.web.pages import Pages
 from digest.work.alerts import why_it_waits
 from digest.work.desk import Desk
-from digest.work.forecast import forecast_of
-from digest.work.forecast import in_words as forecast_words
+from digest.work.forecast import forecast_in_words, forecast_of
 from digest.work.preview import preview, state_words, warnings
 
 MAX_AGE = dt.timedelta(days=30)
@@ -146,7 +145,7 @@ class Previews:
             approval=approval_words(edition),
             next=next_words(edition, settings, self._desk.clock.now()),
             leaving=[
-                *(forecast_words(made) if (made := forecast_of(self._desk, edition)) else []),
+                *(forecast_in_words(made) if (made := forecast_of(self._desk, edition)) else []),
                 *copies_words(self._desk.ledger.progress(edition.id), edition),
                 *waits_words(why_it_waits(self._desk, edition)),
             ],

@@ -38,7 +38,7 @@ def forecast_of(desk: Desk, edition: Edition, *, start: dt.datetime | None = Non
     return forecast(plan, ZoneInfo(newsletter.zone))
 
 
-def in_words(made: Forecast, recipients: int | None = None) -> list[str]:
+def forecast_in_words(made: Forecast, recipients: int | None = None) -> list[str]:
     """For people: the first line is when it finishes."""
     first = made.words[:1].upper() + made.words[1:]
     if recipients is not None:
