@@ -136,23 +136,34 @@ transport_maps = static:discard:benchmark
 smtp_dns_support_level = disabled
 """
 
-MASTER = """\
-127.0.0.1:{port} inet n - n - 50 smtpd
+_MASTER = """\
+127.0.0.1:{port} inet n - n - {most} smtpd
 pickup    unix  n  -  n  60   1  pickup
 cleanup   unix  n  -  n  -    0  cleanup
 qmgr      unix  n  -  n  300  1  qmgr
 rewrite   unix  -  -  n  -    -  trivial-rewrite
-bounce    unix  -  -  n  -    0  discard
+bounce    unix  -  -  n  -    0  {bounce}
 defer     unix  -  -  n  -    0  bounce
 trace     unix  -  -  n  -    0  bounce
 verify    unix  -  -  n  -    1  verify
+flush     unix  n  -  n  1000 0  flush
 proxymap  unix  -  -  n  -    -  proxymap
+showq     unix  n  -  n  -    -  showq
 error     unix  -  -  n  -    -  error
 retry     unix  -  -  n  -    -  error
 discard   unix  -  -  n  -    -  discard
+virtual   unix  -  n  n  -    -  virtual
 anvil     unix  -  -  n  -    1  anvil
 postlog   unix-dgram n  -  n  -  1  postlogd
 """
+
+
+def master_table(port: int, *, most: str = "-", bounce: str = "bounce") -> str:
+    """master.cf (see master(5)) of a Postfix of our own, for tests, too, that listens on 127.0.0.1 alone.
+
+    `most`: so many connections at once; `bounce`: the program that gets what cannot be delivered.
+    """
+    return _MASTER.format(port=port, most=most, bounce=bounce)
 
 
 @dataclass(frozen=True)
@@ -191,7 +202,7 @@ def postfix() -> Iterator[Postfix]:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
         (folder / "etc" / "main.cf").write_text(MAIN.format(folder=folder))
-        (folder / "etc" / "master.cf").write_text(MASTER.format(port=port))
+        (folder / "etc" / "master.cf").write_text(master_table(port, most="50", bounce="discard"))
         _postfix(command, folder, "start")
         try:
             _wait_for(port)

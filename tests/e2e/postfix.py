@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks._servers import master_table
 from tests.e2e.maildir import arrived
 
 MAIN = """\
@@ -55,27 +56,6 @@ smtpd_peername_lookup = no
 smtp_dns_support_level = disabled
 smtpd_tls_security_level = none
 biff = no
-"""
-
-MASTER = """\
-127.0.0.1:{port} inet n - n - - smtpd
-pickup    unix  n  -  n  60   1  pickup
-cleanup   unix  n  -  n  -    0  cleanup
-qmgr      unix  n  -  n  300  1  qmgr
-rewrite   unix  -  -  n  -    -  trivial-rewrite
-bounce    unix  -  -  n  -    0  bounce
-defer     unix  -  -  n  -    0  bounce
-trace     unix  -  -  n  -    0  bounce
-verify    unix  -  -  n  -    1  verify
-flush     unix  n  -  n  1000 0  flush
-proxymap  unix  -  -  n  -    -  proxymap
-showq     unix  n  -  n  -    -  showq
-error     unix  -  -  n  -    -  error
-retry     unix  -  -  n  -    -  error
-discard   unix  -  -  n  -    -  discard
-virtual   unix  -  n  n  -    -  virtual
-anvil     unix  -  -  n  -    1  anvil
-postlog   unix-dgram n  -  n  -  1  postlogd
 """
 
 
@@ -121,7 +101,7 @@ def running(*domains: str) -> Iterator[Postfix]:
         port = _free_port()
         facts = {"folder": folder, "domains": " ".join(domains), "uid": nobody.pw_uid, "gid": nobody.pw_gid}
         (config / "main.cf").write_text(MAIN.format(**facts))
-        (config / "master.cf").write_text(MASTER.format(port=port))
+        (config / "master.cf").write_text(master_table(port))
         postfix = Postfix(port, folder)
         _postfix(command, config, "start", postfix)
         try:
