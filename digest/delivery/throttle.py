@@ -30,6 +30,7 @@ class Window:
     """
 
     def __init__(self, rate: Rate) -> None:
+        self.seconds = rate.seconds
         self._most = rate.count
         self._length = rate.seconds * _MICRO + 1  # the microsecond that rounding down may have cost
         self._grain = max(rate.seconds * _MICRO // _GROUPS, 1)
@@ -161,6 +162,8 @@ class Throttle:
         self.domains: Domains = shared.domains if shared is not None else Domains(domains or {})
         self._lock = threading.Lock()
         self._latest = 0
+        self.taken = 0
+        """Copies that started from here in all, without those that were given back."""
 
     def narrowed(self, *rates: Rate) -> Throttle:
         """Further limits for one edition, within these (the cap on growth is one)."""
@@ -176,6 +179,7 @@ class Throttle:
             if count:
                 for gate in self._gates:
                     gate.put(moment, count)
+                self.taken += count
             return count
 
     def wait(self, now: float) -> float:
@@ -195,6 +199,7 @@ class Throttle:
         with self._lock:
             for gate in self._gates:
                 gate.remove(int(at * _MICRO), count)
+            self.taken -= count
             if self._shared is not None:
                 self._shared.give_back(count, at)
 
@@ -210,6 +215,17 @@ class Throttle:
                 for gate in self._gates:
                     if isinstance(gate, Window) and count > 0:
                         gate.put(moment, count)
+
+    def others(self, now: float, count: int) -> None:
+        """So many copies have left through other processes lately: they count as if they left now.
+
+        For limits over spans in which "lately" is nothing: those of a second are each process's own.
+        """
+        with self._lock:
+            moment = self._moment(now)
+            for gate in self._gates:
+                if isinstance(gate, Window) and gate.seconds > 1:
+                    gate.put(moment, count)
 
     def _moment(self, now: float) -> int:
         """Threads read the clock before they have the lock: one may come with an earlier moment."""

@@ -15,9 +15,10 @@ import pytest
 from digest.app import App
 from digest.config import load
 from digest.delivery import Progress, SendingStopped
-from digest.errors import TransportError
+from digest.errors import StoreError, TransportError
 from digest.model import EditionState, Rate
 from digest.store.leased import lease_name
+from digest.store.tables import sending_minute
 from digest.work.send import Sent, send
 from subscribers import Entry
 from tests.integration.test_send import NOW, PEOPLE, Office
@@ -176,6 +177,47 @@ def test_a_limit_an_hour_holds_over_restarts_and_loses_nobody(
     stop.set()
     assert resumed.result(20).interrupted
     pool.shutdown()
+
+
+def test_what_another_process_offers_meanwhile_counts(
+    tmp_path: Path, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.work.pace.LOOK", 0.02)
+    office = Office(tmp_path, server, DIGEST_SENDING__PER_HOUR="8", DIGEST_SMTP__CONNECTIONS="1")
+    texts = []
+
+    def offered_elsewhere() -> None:
+        texts.append(1)
+        if len(texts) == 3:
+            minute = int(NOW.timestamp()) // 60 + 1  # our own stand under the minute of the clock
+            values = {"minute": minute, "edition": office.edition.id, "offered": 3}
+            with office.app.database.write() as connection:
+                connection.execute(sending_minute.insert().values(**values))
+            time.sleep(0.5)  # it is seen before the next copy
+
+    server.faults.append(Fault("dot", hook=offered_elsewhere, times=-1))
+    stop, seen = threading.Event(), list[Progress]()
+    running = begun(office, stop=stop, watch=seen.append)
+    until(lambda: seen and seen[-1].waiting)
+    stop.set()
+    assert running.result(20).interrupted
+    assert len(server.addresses) == 8 - 3
+
+
+def test_a_run_goes_on_while_the_look_at_others_fails(
+    tmp_path: Path, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.work.pace.LOOK", 0.001)
+    office, asked = Office(tmp_path, server, DIGEST_SENDING__PER_DAY="1000"), []
+
+    def fails(*_: object) -> int:
+        asked.append(1)
+        raise StoreError("busy")
+
+    monkeypatch.setattr("digest.store.ledger.SqlLedger.offered_since", fails)
+    server.faults.append(Fault("dot", delay=0.05, times=3))
+    assert office.send().finished
+    assert len(asked) > 1
 
 
 def test_a_domain_with_a_rate_holds_up_nobody_else(tmp_path: Path, server: SmtpServer) -> None:

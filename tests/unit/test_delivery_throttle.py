@@ -141,6 +141,25 @@ def test_what_left_before_a_restart_counts() -> None:
     assert over.wait(START) == pytest.approx(HOUR - 10, abs=0.001)
 
 
+def test_what_others_let_go_counts_for_long_spans_only() -> None:
+    throttle = Throttle([Rate(10, SECOND), Rate(100, HOUR)])
+    assert throttle.take(START, 1) == 1
+    throttle.others(START + 10, 95)
+    assert [throttle.take(START + 11 + n, 1) for n in range(6)] == [1, 1, 1, 1, 0, 0]
+    assert throttle.wait(START + 20) == pytest.approx(HOUR - 20, abs=10)
+    throttle.others(START + 30, 50)  # more than there was room for
+    assert throttle.take(START + HOUR + 5, 10) == 0
+    assert throttle.take(START + HOUR + 20, 10) == 1
+
+
+def test_what_started_is_counted_without_what_was_given_back() -> None:
+    throttle = Throttle()
+    narrow = throttle.narrowed(Rate(5, HOUR))
+    assert narrow.take(START, 9) == 5
+    narrow.give_back(2, START)
+    assert (throttle.taken, narrow.taken) == (3, 3)
+
+
 def test_what_did_not_start_after_all_is_free_again() -> None:
     throttle = Throttle([Rate(10, HOUR)])
     assert throttle.take(START, 10) == 10
