@@ -110,6 +110,8 @@ class Engine:
         self._flying: dict[int, Claimed] = {}
         self._results: list[Result] = []
         self._last = False
+        self._left_out: frozenset[str] = frozenset()
+        """Domains that the last claim left in the queue."""
         self._stopping = False
         self._problem: DigestError | None = None
         self._unreached = False
@@ -198,6 +200,8 @@ class Engine:
 
     async def _pump(self) -> None:
         while not isinstance(self._problem, StoreError):
+            if self._left_out and not self._left_out <= self._outbox.full:
+                self._last, self._left_out = False, frozenset()
             if not self._going or self._judging.slow.wait(self._loop.time()):
                 self._recall()
             if self._going and not self._last and self._outbox.wants_more(self._low):
@@ -269,9 +273,9 @@ class Engine:
             raise
 
     async def _claim(self) -> None:
-        size = max(self._limits.page, 2 * self._transport.capacity)
-        page = await self._write(self._ledger.claim, size, self._transport.server)
-        self._last = page.last
+        full, size = self._outbox.full, max(self._limits.page, 2 * self._transport.capacity)
+        page = await self._write(self._ledger.claim, size, self._transport.server, full)
+        self._last, self._left_out = page.last, full
         self._outbox.add(page.claimed)
         if page.skipped:
             self._meter.count(State.skipped, page.skipped)

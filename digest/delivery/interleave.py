@@ -33,11 +33,18 @@ def interleaved(rows: Sequence[Claimed]) -> list[Claimed]:
 
 
 class Interleave:
-    """What is claimed and not offered yet. `most` bounds what is set aside for domains that have to wait."""
+    """What is claimed and not offered yet. `most` bounds what is set aside for domains that have to wait.
+
+    A domain that has its share of it set aside is *full* until half of that has left: no more of it should be
+    claimed, so that those behind it come. Copies that are due again are claimed whatever their domain; when
+    they make twice `most`, everybody waits.
+    """
 
     def __init__(self, domains: Domains | None = None, *, most: int = 10_000) -> None:
-        self._domains = domains or Domains({})
+        self._domains = domains if domains is not None else Domains({})
         self._most = most
+        self._share = max(most // max(len(self._domains), 1), 1)
+        self.full: frozenset[str] = frozenset()
         self._ready: deque[Claimed] = deque()
         self._aside: dict[str, deque[Claimed]] = {}
         self._aside_count = 0
@@ -52,7 +59,7 @@ class Interleave:
 
     def wants_more(self, at_once: int) -> bool:
         """Whether the next page should be claimed, so that `at_once` copies are at hand for whom may go."""
-        return len(self._ready) < at_once and self._aside_count < self._most
+        return len(self._ready) < at_once and self._aside_count < 2 * self._most
 
     def pop(self, now: float) -> Claimed | None:
         """The next copy that may start now (its domain's rate counts it as started), or None."""
@@ -75,6 +82,8 @@ class Interleave:
                 heapq.heappush(times, (now + max(domains.wait(domain, now), 1e-6), domain))
             waiting.append(row)
             self._aside_count += 1
+            if len(waiting) == self._share:
+                self.full |= {domain}
         return None
 
     def put_back(self, row: Claimed, at: float) -> None:
@@ -95,12 +104,15 @@ class Interleave:
         self._aside.clear()
         self._times.clear()
         self._aside_count = 0
+        self.full = frozenset()
         return rest
 
     def _from_aside(self, domain: str, now: float) -> Claimed:
         waiting = self._aside[domain]
         row = waiting.popleft()
         self._aside_count -= 1
+        if len(waiting) == self._share // 2:
+            self.full -= {domain}
         if waiting:
             heapq.heapreplace(self._times, (now + max(self._domains.wait(domain, now), 0.0), domain))
         else:

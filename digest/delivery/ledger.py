@@ -7,7 +7,7 @@ Every method is one transaction, blocks, and is called from one thread only. The
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -67,9 +67,10 @@ class Offered:
 class Ledger(Protocol):
     """One edition's rows, as long as the lease lasts. All raise `StoreError` when the database is out."""
 
-    def claim(self, limit: int, server: str) -> Page:
+    def claim(self, limit: int, server: str, without: Collection[str] = ()) -> Page:
         """Takes up to `limit` rows that are queued or due again, and that `server` may be given; those who
-        left meanwhile are skipped. Raises `SendingStopped`.
+        left meanwhile are skipped. Queued rows to the domains of `without` stay in the queue, also when the
+        page says that it is the last. Raises `SendingStopped`.
         """
         ...
 

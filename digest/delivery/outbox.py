@@ -50,6 +50,11 @@ class Outbox:
     def add(self, rows: Sequence[Claimed]) -> None:
         self._rows.add(rows)
 
+    @property
+    def full(self) -> frozenset[str]:
+        """Domains of which no more should be claimed for now."""
+        return self._rows.full
+
     def wants_more(self, at_once: int) -> bool:
         """Whether the next page should be claimed, so that `at_once` rows are at hand for whom may go."""
         return self._rows.wants_more(at_once)

@@ -137,6 +137,9 @@ class Domains:
             for gate in self._gates.get(domain, ()):
                 gate.remove(int(at * _MICRO), 1)
 
+    def __len__(self) -> int:
+        return len(self._gates)
+
     def limited(self, domain: str) -> bool:
         return domain in self._gates
 

@@ -144,7 +144,14 @@ class LeasedEdition:
 
     # While sending
 
-    def claim(self, limit: int, server: str = "", *, only: Collection[str] | None = None) -> Page:
+    def claim(
+        self,
+        limit: int,
+        server: str = "",
+        without: Collection[str] = (),
+        *,
+        only: Collection[str] | None = None,
+    ) -> Page:
         """See `digest.delivery.Ledger`: due retries first, then the queue in the order of its ids.
 
         `only`: queued rows of these mailboxes (by address key), for a canary; others are claimed later, as if
@@ -153,7 +160,7 @@ class LeasedEdition:
         rows: list[Row] = []
         skipped = 0
         try:
-            for taken in self._claims(limit, server, only):
+            for taken in self._claims(limit, server, list(without), only):
                 rows += taken.rows
                 skipped += taken.seen - len(taken.rows)
                 self._mine.update([row[0] for row in taken.rows])
@@ -299,7 +306,9 @@ class LeasedEdition:
         kind = SqliteMoves if self._database.file is not None else PostgresMoves
         return kind(self.number, self.held, why, self._mine)
 
-    def _claims(self, limit: int, server: str, only: Collection[str] | None) -> Iterator[Taken]:
+    def _claims(
+        self, limit: int, server: str, without: Sequence[str], only: Collection[str] | None
+    ) -> Iterator[Taken]:
         """Each a transaction of its own: nearly always it is one."""
         when = self._when()
         if only is not None:
@@ -312,11 +321,11 @@ class LeasedEdition:
             limit -= taken.seen
         if not limit:
             return
-        taken = self._claim(Claim(limit, server, after=self._after), when)
+        taken = self._claim(Claim(limit, server, after=self._after, without=without), when)
         yield taken
         limit -= taken.seen
         if limit and taken.left and self._after:  # once around: copies that came back to the queue
-            taken = self._claim(Claim(limit, server, to=self._after), when)
+            taken = self._claim(Claim(limit, server, to=self._after, without=without), when)
             self._after = taken.end
             yield taken
         elif taken.seen:

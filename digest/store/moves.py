@@ -76,13 +76,15 @@ Row = tuple[int, int, str, str, str, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What to claim for `server`, `limit` rows at most: queued ones with ids behind `after` and up to `to`;
-    or deferred ones that are due; or queued ones of a few mailboxes, by their keys."""
+    """What to claim for `server`, `limit` rows at most: queued ones with ids behind `after` and up to `to`,
+    but for those to some domains; or deferred ones that are due; or queued ones of a few mailboxes, by their
+    keys."""
 
     limit: int
     server: str
     after: int = 0
     to: int | None = None
+    without: Sequence[str] = ()
     due: bool = False
     only: Sequence[str] | None = None
 

@@ -57,6 +57,8 @@ _MAY_GO = MAY_GO.format(server="%(server)s")
 _QUEUE = f"d.edition = %(edition)s AND d.pile = 'queued' AND {_MAY_GO}"
 _PICKS = {
     "queue": f"{_QUEUE} AND d.id > %(after)s AND d.id <= %(to)s ORDER BY d.id",
+    "without": f"{_QUEUE} AND d.id > %(after)s AND d.id <= %(to)s"
+    " AND d.domain <> ALL(%(without)s::text[]) ORDER BY d.id",
     "only": f"{_QUEUE} AND d.address_key = ANY(%(only)s::text[]) ORDER BY d.id",
     # The empty text keeps an index from being used: rows are found by the time of their next attempt.
     "due": "d.edition = %(edition)s AND d.next_attempt <= %(now)s AND d.pile || '' = 'deferred'"
@@ -190,8 +192,9 @@ class PostgresMoves:
             kind = "only"
             parameters["only"] = list(what.only)
         else:
-            kind = "queue"
+            kind = "without" if what.without else "queue"
             parameters |= {"after": what.after, "to": _LAST if what.to is None else what.to}
+            parameters |= {"without": list(what.without)} if what.without else {}
         found = driver.execute(self._claims[kind], parameters, prepare=True, binary=True).fetchall()
         leased, state, held, paused, left = found[0][:5]
         place = Place(leased == 1, state, held, paused)

@@ -91,6 +91,10 @@ class SqliteMoves:
         another one in between."""
         only = "d.address_key IN (SELECT value FROM json_each(?))"
         self._select_queue = _in_one(f"{_QUEUE} AND d.id > ? AND d.id <= ? ORDER BY d.id LIMIT ?", why)
+        others = "d.domain NOT IN (SELECT value FROM json_each(?))"
+        self._select_without = _in_one(
+            f"{_QUEUE} AND d.id > ? AND d.id <= ? AND {others} ORDER BY d.id LIMIT ?", why
+        )
         self._select_only = _in_one(f"{_QUEUE} AND {only} ORDER BY d.id LIMIT ?", why)
         self._select_due = _in_one(f"{_DUE} LIMIT ?", why)
         self._unwanted = (
@@ -111,7 +115,7 @@ class SqliteMoves:
         if skipped:
             driver.executemany(_SKIP, skipped)
             rows = [row for row in found if row[7] is None]
-        if rows and not what.due and what.only is None:
+        if rows and not what.due and what.only is None and not what.without:
             ends = (rows[0][0], rows[-1][0], self._number, what.server)
             driver.execute(_CLAIM_RANGE, (*self._mine, *ends))
         elif rows:
@@ -178,8 +182,11 @@ class SqliteMoves:
         elif what.only is not None:
             found = driver.execute(self._select_only, (number, server, json.dumps(list(what.only)), limit))
         else:
-            to = _LAST if what.to is None else what.to
-            found = driver.execute(self._select_queue, (number, server, what.after, to, limit))
+            ids = (number, server, what.after, _LAST if what.to is None else what.to)
+            if what.without:
+                found = driver.execute(self._select_without, (*ids, json.dumps(list(what.without)), limit))
+            else:
+                found = driver.execute(self._select_queue, (*ids, limit))
         rows: list[Any] = json.loads(found.fetchone()[0])
         return rows if what.due else sorted(rows)
 

@@ -15,7 +15,7 @@ class FirstFew:
     def __init__(self, leased: LeasedEdition, keys: Collection[str]) -> None:
         self._leased, self._keys = leased, keys
 
-    def claim(self, limit: int, server: str) -> Page:
+    def claim(self, limit: int, server: str, without: Collection[str] = ()) -> Page:  # noqa: ARG002 - few
         return self._leased.claim(limit, server, only=self._keys)
 
     def commit(self, results: Sequence[Result], offers: Sequence[int], server: str) -> Offered:

@@ -104,6 +104,30 @@ def test_a_claim_says_the_domain(room: Sending) -> None:
     assert room.fanned().claim(1).claimed[0].domain == "example.test"
 
 
+def test_domains_can_be_left_in_the_queue(room: Sending) -> None:
+    room.subscribe(["a@big.test", "b@big.test", "c@small.test"])
+    leased = room.fanned()
+    everybody = [row.id for row in sorted(room.rows().values(), key=lambda row: row.id)]
+    room.subscribers.leave(8, source="one-click")
+    assert ids(leased, 2) == everybody[:2]
+    page = leased.claim(9, without=["example.test", "elsewhere.test"])
+    assert [each.recipient.address for each in page.claimed] == ["a@big.test", "b@big.test"]
+    assert (page.skipped, page.last) == (1, True)
+    leased.commit([unsent(everybody[0])], [])
+    assert ids(leased, 9) == [everybody[0], *everybody[2:5]]
+    assert room.ledger.counts(room.number) == by_state(room.database)
+
+
+def test_a_full_page_without_some_domains_is_not_the_last(room: Sending) -> None:
+    room.subscribe(["a@big.test", "b@big.test", "c@small.test"])
+    leased = room.fanned()
+    first = leased.claim(2, without=["example.test"])
+    assert ([each.domain for each in first.claimed], first.last) == (["big.test", "big.test"], False)
+    second = leased.claim(2, without=["example.test"])
+    assert ([each.domain for each in second.claimed], second.last) == (["small.test"], True)
+    assert [each.domain for each in leased.claim(9).claimed] == ["example.test"] * 5
+
+
 # --- giving back, a canary --------------------------------------------------------------------------
 
 

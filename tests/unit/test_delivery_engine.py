@@ -7,7 +7,7 @@ import datetime as dt
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import pytest
@@ -29,6 +29,7 @@ from digest.delivery import (
     Stop,
     Throttle,
 )
+from digest.delivery.interleave import Interleave
 from digest.errors import AddressError, StoreError, TransportError
 from digest.model import DeliveryState, Message, Outcome, OutcomeKind, Rate, Recipient
 from digest.ports import Results
@@ -62,20 +63,23 @@ class MemoryLedger:
         self.servers: list[str] = []
         self.offered_to: dict[int, str] = {}
         self.lease = dt.timedelta(minutes=1)
+        self.domain: Callable[[int], str] = lambda _: ""
         self.commit_hook: Callable[[], object] = lambda: None
 
-    def claim(self, limit: int, server: str) -> Page:
+    def claim(self, limit: int, server: str, without: Collection[str] = ()) -> Page:
         self.servers.append(server)
         self.threads.add(threading.get_ident())
         if self.claim_breaks and (error := self.claim_breaks.popleft()):
             raise error
-        queued = [n for n, state in self.states.items() if state is State.queued]
+        queued = [
+            n for n, state in self.states.items() if state is State.queued and self.domain(n) not in without
+        ]
         mine = queued[:limit]
         skipped = [n for n in mine if n in self.gone]
         for number in mine:
             self.states[number] = State.skipped if number in self.gone else State.claimed
         page = tuple(
-            Claimed(Recipient(n, n, f"r{n}@example.test"), self.attempts[n])
+            Claimed(Recipient(n, n, f"r{n}@example.test"), self.attempts[n], self.domain(n))
             for n in mine
             if n not in self.gone
         )
@@ -372,7 +376,7 @@ def test_rates_of_domains_are_kept_without_standing_still(run: Callable[..., Rep
     room = Room(40, slow=slow)
     claim = room.ledger.claim
 
-    def claim_of_two_domains(limit: int, server: str) -> Page:
+    def claim_of_two_domains(limit: int, server: str, without: Collection[str] = ()) -> Page:
         page = claim(limit, server)
         rows = [row._replace(domain=f"{row.recipient.delivery % 2}.test") for row in page.claimed]
         return replace(page, claimed=tuple(rows))
@@ -426,6 +430,44 @@ def test_a_copy_that_is_for_another_server_stays_queued_and_does_not_keep_the_ru
     room.ledger.stolen = {2, 4}
     assert room.run() == Report({State.accepted: 3})
     assert room.ledger.count() == {State.accepted: 3, State.queued: 2}
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_domain_that_fills_the_look_ahead_does_not_keep_those_behind_it_waiting(slow: bool) -> None:
+    room = Room(90, slow=slow, limits=replace(FAST, heartbeat=0.05))
+    room.ledger.domain = lambda number: "g.test" if number <= 80 else "a.test"
+    most_claimed = 0
+
+    def look() -> None:
+        nonlocal most_claimed
+        most_claimed = max(most_claimed, room.ledger.count()[State.claimed])
+
+    room.ledger.commit_hook = look
+    throttle = Throttle(domains={"g.test": Rate(100, 1)})
+    engine = room.engine(throttle)
+    engine._outbox._rows = Interleave(throttle.domains, most=12)
+    report = asyncio.run(asyncio.wait_for(engine.run(), 20))
+    assert report.done == {State.accepted: 90}
+    assert max(room.transport.sent.index(number) for number in range(81, 91)) < 25
+    assert most_claimed <= 12 + 2 * FAST.page + 10
+    own = [number for number in room.transport.sent if number <= 80]
+    assert own == sorted(own)
+
+
+def test_a_stop_while_rows_are_left_in_the_queue_is_no_end() -> None:
+    room = Room(40)
+    room.ledger.domain = lambda _: "g.test"
+    throttle = Throttle(domains={"g.test": Rate(1, 3600)})
+    engine = room.engine(throttle)
+    engine._outbox._rows = Interleave(throttle.domains, most=4)
+
+    async def stopped() -> Report:
+        asyncio.get_running_loop().call_later(0.2, room.stop.ask)
+        return await engine.run(room.stop)
+
+    report = asyncio.run(asyncio.wait_for(stopped(), 10))
+    assert (report.stopped, report.done) == (True, {State.accepted: 1})
+    assert room.ledger.count() == {State.accepted: 1, State.queued: 39}
 
 
 # --- what becomes of a copy ---------------------------------------------------------------------------
@@ -509,7 +551,7 @@ def test_a_deferred_copy_that_comes_due_while_the_last_ones_leave_does_not_wait_
     room.transport.delay = lambda: 0.03
     claim = room.ledger.claim
 
-    def claim_also_what_is_due(limit: int, server: str) -> Page:
+    def claim_also_what_is_due(limit: int, server: str, without: Collection[str] = ()) -> Page:
         if room.ledger.states[1] is State.deferred:
             again = room.ledger.results[1].next_attempt
             assert again is not None

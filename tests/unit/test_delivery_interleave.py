@@ -85,20 +85,34 @@ def test_a_domain_that_has_to_wait_holds_nobody_up() -> None:
     assert (len(queue), queue.wait(NOW + 9)) == (0, None)
 
 
-def test_more_is_claimed_for_the_others_until_too_much_is_set_aside() -> None:
-    queue = Interleave(Domains({"g": Rate(1, 3600)}), most=5)
+def test_a_domain_is_full_with_its_share_until_half_of_it_has_left() -> None:
+    queue = Interleave(Domains({"g": Rate(1, 1), "h": Rate(1, 1)}), most=8)
+    queue.add(rows(*"ggggg"))
+    assert queue.pop(NOW)
+    assert queue.full == frozenset()
+    assert queue.pop(NOW) is None
+    assert (len(queue), queue.full) == (4, frozenset("g"))
+    seen = []
+    for second in range(1, 5):
+        assert queue.pop(NOW + 1.01 * second)
+        seen.append(queue.full)
+    assert seen == [{"g"}, set(), set(), set()]
+
+
+def test_more_is_claimed_for_the_others_until_far_too_much_is_set_aside() -> None:
+    queue = Interleave(Domains({"g": Rate(1, 3600)}), most=3)
     assert queue.wants_more(1)
     queue.add(rows(*"gggg"))
     assert not queue.wants_more(4)
     queue.pop(NOW)
     queue.pop(NOW)
-    assert len(queue) == 3
+    assert (len(queue), queue.full) == (3, frozenset("g"))
     assert queue.wants_more(4)
     queue.add(rows("g", "g", "g"))
     queue.pop(NOW)
     assert not queue.wants_more(4)
     assert [row.domain for row in queue.drain()] == ["g"] * 6
-    assert (len(queue), queue.drain(), queue.wait(NOW)) == (0, [], None)
+    assert (len(queue), queue.drain(), queue.wait(NOW), queue.full) == (0, [], None, frozenset())
 
 
 def test_a_copy_that_did_not_start_is_the_next_and_costs_its_domain_nothing() -> None:
