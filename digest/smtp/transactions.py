@@ -245,7 +245,7 @@ class Transactions:
         """RSET, MAIL, RCPT or DATA was answered as it should be."""
         if copy.awaits != RCPT:
             copy.awaits += 1
-            copy.due = copy.awaits == TEXT
+            copy.due = copy.due or copy.awaits == TEXT
         elif not self._chunked:
             copy.awaits = DATA
             if copy.refusal is not None:

@@ -166,6 +166,20 @@ def test_a_long_text_leaves_in_blocks_and_an_early_answer_is_not_the_last() -> N
         assert isinstance(events[-1], Closed)
 
 
+def test_a_reader_refused_in_the_middle_of_a_chunk_still_gets_the_rest_of_it() -> None:
+    """The server has been told how long it is, and takes whatever comes next for it."""
+    session = warm()
+    add(session, 1, text=b"x" * (2 * BLOCK) + b"\r\n")
+    add(session, 2)
+    written = b"".join(session.take())
+    events = session.receive(OK + b"550 5.1.1 nobody\r\n")
+    written += b"".join(writes(session))
+    chunk = b"BDAT %d LAST\r\n" % (2 * BLOCK + 2)
+    assert written.partition(chunk)[2][2 * BLOCK :].startswith(b"\r\nRSET\r\n" + envelope(2))
+    events += session.receive(b"503 5.5.1 no recipient\r\n" + OK * 4)
+    assert kinds(events) == [(1, "rejected"), (2, "accepted")]
+
+
 def test_behind_a_421_nothing_was_executed() -> None:
     session = warm()
     add(session, 1, 2, 3, 4)
