@@ -23,6 +23,7 @@ from digest.store import Database
 from digest.store.editions import Editions
 from digest.store.installation import Installation
 from digest.store.ledger import SqlLedger
+from digest.store.logs import Logs
 from digest.store.signals import Signals
 from digest.store.sources import Sources
 from digest.store.stories import Stories
@@ -91,6 +92,10 @@ class App:
     @cached_property
     def signals(self) -> Signals:
         return Signals(self.database)
+
+    @cached_property
+    def logs(self) -> Logs:
+        return Logs(self.database)
 
     @cached_property
     def sources(self) -> Sources:
