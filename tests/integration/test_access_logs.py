@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import random
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from digest.store import Database
 from digest.store.logs import KEEP
 from digest.tokens import KeyRing
 from digest.work.measure import measure
+from digest.work.worker import Worker
 from tests.access_logs import CHROME, FIREFOX, W3C_HEAD, combined, entry, log
 from tests.fakes import FixedClock
 
@@ -307,6 +309,22 @@ def test_configured_logs_are_looked_at_when_they_are_due(app: App, clock: FixedC
     (row,) = run("list")["signals"]
     assert (row["source"], row["last_error"]) == ("web", "")
     assert row["latest"] == "2026-11-16T01:00:02Z"
+
+
+def test_the_worker_reads_logs_and_says_what_came_too_late(app: App, clock: FixedClock) -> None:
+    said: list[str] = []
+    worker = Worker(app, stop=threading.Event(), say=said.append)
+    worker.measure()
+    assert any("signals web" in line and "no such file" in line for line in said)
+    write("logs/access.log", *people(3))
+    clock.advance(dt.timedelta(minutes=10))
+    worker.measure()
+    assert readers(app)["one"] == 3
+    clock.advance(2 * DAY + KEEP)
+    with Path("logs/access.log").open("a") as more:
+        more.write(log(*people(5)))
+    worker.measure()
+    assert said[-1].startswith("signals web: 5 visits of 2026-11-16 came when that day was closed")
 
 
 def test_a_file_imported_by_hand_belongs_to_the_signal_that_names_it(app: App, run: Run) -> None:
