@@ -162,6 +162,7 @@ class App:
             postal_address=self.settings.site.postal_address,
             web_url=f"{site}/e/{edition.name}",
             show_figures=newsletter.show_figures,
+            mark=f"utm_source={edition.newsletter}&utm_medium=email" if newsletter.mark_links else "",
         )
 
     def renderer(self, edition: Edition) -> Renderer:

@@ -455,6 +455,11 @@ class Newsletter(_Section):
         description="Signals older than this at the end of the window hold the edition.",
     )
     show_figures: bool = Field(True, description="Show how many readers a story had.")
+    mark_links: bool = Field(
+        True,
+        description="Mark links to stories with utm_source=SLUG and utm_medium=email: who comes by them is "
+        "left out of readers, or what was in the last edition would be popular for that alone.",
+    )
     look: Literal["front-page"] = Field("front-page", description="The template.")
     accent: Colour = Field(
         "#9E1B32", description="Accent colour; one too weak to read is adjusted and reported."

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import html
 import itertools
 import json
 import os
 import random
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -21,12 +23,15 @@ from digest.cli import signals
 from digest.config.settings import Newsletter, Settings, Signal
 from digest.errors import DigestError
 from digest.importers.logs.entry import Entry
+from digest.importers.logs.requests import OURS
 from digest.model import StoryDraft
+from digest.render.view import marked
 from digest.store import Database
 from digest.store.logs import KEEP
 from digest.tokens import KeyRing
 from digest.work.measure import measure
 from digest.work.worker import Worker
+from tests import sample_edition
 from tests.access_logs import CHROME, FIREFOX, W3C_HEAD, combined, entry, log
 from tests.fakes import FixedClock
 
@@ -294,6 +299,38 @@ def test_a_table_without_its_metric_is_no_log(run: Run, app: App) -> None:
     assert (result.exit_code, "needs --metric" in result.stderr) == (2, True)
     with pytest.raises(DigestError, match="no access log"):
         run("import", "some.csv", "--format", "auto")
+
+
+# --- our own newsletter -----------------------------------------------------------------------------
+
+
+def test_who_comes_by_the_links_of_an_edition_does_not_count(run: Run, app: App) -> None:
+    edition = sample_edition.edition(newsletter="weekly")
+    links = re.findall(
+        r'href="(https?://[^"]+)"', app.renderer(edition).render(edition, nonce="0" * 16).variant.html
+    )
+    to_stories = [html.unescape(link) for link in links if "/stories/" in link]
+    assert len(to_stories) >= 12
+    assert all("utm_source=weekly&utm_medium=email" in link for link in to_stories)
+    targets = [link.partition("//")[2] for link in to_stories]
+    requests = [entry("/" + target.partition("/")[2]) for target in targets]
+    write("some.log", *requests, entry("/news/one"))
+    found = run("import", "some.log")
+    assert (found["visits"], found["left_out"]) == (1, {OURS: len(to_stories)})
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://a.example/x", "https://a.example/x?m=1"),
+        ("https://a.example/x?id=4#part", "https://a.example/x?id=4&m=1#part"),
+        ("https://a.example", "https://a.example?m=1"),
+        ("https://a.example/x?utm_source=partner", "https://a.example/x?utm_source=partner"),
+    ],
+)
+def test_a_link_is_marked_once(url: str, expected: str) -> None:
+    assert marked(url, "m=1") == expected
+    assert marked(url, "") == url
 
 
 # --- by itself --------------------------------------------------------------------------------------
