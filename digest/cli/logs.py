@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = 65_536
 _BY_HAND = "log"
+_UNKNOWN = 10
 
 
 def is_log(named: str) -> bool:
@@ -73,10 +74,10 @@ def import_logs(
     finally:
         kept.close()
     if as_json:
-        print_json(summary(read, kept))
+        print_json(summary(app, read, kept))
     else:
         kept.report()
-        report(read)
+        report(app, read)
     if read.failed:
         raise DigestError(
             "; ".join(f"{file}: {reason}" for file, reason in read.failed.items()),
@@ -84,7 +85,7 @@ def import_logs(
         )
 
 
-def report(read: LogsRead) -> None:
+def report(app: App, read: LogsRead) -> None:
     """What reading came to, in words: what did not count on stderr, the figures on stdout."""
     for note in read.notes:
         say(f"Note: {note}")
@@ -94,9 +95,10 @@ def report(read: LogsRead) -> None:
         say(f"{read.machines:,} visitors left out: they read like machines")
     for date, count in sorted(read.late.items()):
         say(f"{count:,} visits of {date} left out: they came when that day was closed")
-    if read.unknown and read.files:
+    unknown = app.logs.unknown(read.source, limit=_UNKNOWN) if read.files else []
+    if unknown:
         say("Most read pages that are no story (reader-days):")
-        for url, readers in read.unknown:
+        for url, readers in unknown:
             say(f"  {readers:>7,}  {url}")
     counts = read.counts
     nothing_new = f", {read.unchanged:,} without anything new" if read.unchanged else ""
@@ -107,9 +109,9 @@ def report(read: LogsRead) -> None:
     )
 
 
-def summary(read: LogsRead, kept: Rejects | None = None) -> dict[str, Any]:
+def summary(app: App, read: LogsRead, kept: Rejects | None = None) -> dict[str, Any]:
     """The same for programs."""
-    counts = read.counts
+    counts, unknown = read.counts, app.logs.unknown(read.source, limit=_UNKNOWN)
     return {
         "source": read.source,
         "metric": READERS.name,
@@ -127,7 +129,7 @@ def summary(read: LogsRead, kept: Rejects | None = None) -> dict[str, Any]:
         "new": counts.new,
         "replaced": counts.replaced,
         "same": counts.same,
-        "unknown": [{"url": url, "readers": readers} for url, readers in read.unknown],
+        "unknown": [{"url": url, "readers": readers} for url, readers in unknown],
         "notes": read.notes,
         "reasons": dict(kept.reasons.most_common()) if kept else {},
         "rejects_file": kept.path if kept else None,

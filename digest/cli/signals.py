@@ -107,12 +107,15 @@ def poll(app: App, name: str | None, as_json: bool) -> None:
         if measured.error:
             say(f"{measured.source}: {measured.error}")
         if measured.read is not None and not as_json:
-            report(measured.read)
+            report(app, measured.read)
     if as_json:
         print_json(
             {
                 "signals": [
-                    {"error": each.error, **(summary(each.read) if each.read else {"source": each.source})}
+                    {
+                        "error": each.error,
+                        **(summary(app, each.read) if each.read else {"source": each.source}),
+                    }
                     for each in results
                 ]
             }

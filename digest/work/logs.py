@@ -37,7 +37,6 @@ READERS = Metric("readers", MetricKind.count, distinct=True, bucket=dt.timedelta
 BEGINNING = 4096
 """Bytes by which a file is known again: a dozen lines with times and addresses."""
 _HEAD = 65_536  # bytes that show the format
-_UNKNOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +96,6 @@ class LogsRead:
     """The latest line that was read."""
     counts: SignalCounts = field(default_factory=SignalCounts)
     """What became of the readings, which are readers of one story on one day."""
-    unknown: list[tuple[str, int]] = field(default_factory=list)
-    """The most read pages that are no story, with their reader-days."""
 
 
 Progress = Callable[[int, int], object]
@@ -151,7 +148,6 @@ def read_logs(
         done.visits -= days.crowded
         done.left_out["more pages than a site has on a day"] += days.crowded
     record(how.name, logs, signals, done)
-    done.unknown = logs.unknown(how.name, limit=_UNKNOWN)
     return done
 
 

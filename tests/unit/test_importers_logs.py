@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import io
+import time
 
 import pytest
 from hypothesis import given
@@ -258,6 +259,22 @@ def test_a_log_that_was_damaged_anywhere_is_read_all_the_same(data: st.DataObjec
     damaged = whole[:first] + data.draw(st.binary(max_size=30)) + whole[last:]
     tally, _, rejected = read(damaged, form="json" if kind == "caddy" else kind)
     assert tally.lines == tally.visits + len(rejected) + tally.headers + sum(tally.left_out.values())
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "[ " * 30_000,
+        combined(entry(agent='" 200 1 "' * 7000)),
+        combined(entry())[:60] + "\\" * 60_000,
+        "a " * 32_000,
+    ],
+    ids=["brackets", "quotes", "backslashes", "words"],
+)
+def test_no_line_takes_long_however_it_was_made_up(noise: str) -> None:
+    start = time.process_time()
+    read("\n".join([noise] * 10), form="combined")
+    assert time.process_time() - start < 2
 
 
 def test_minutes_out_of_order_and_two_zones_give_the_same_moments() -> None:

@@ -128,6 +128,7 @@ def test_a_page_that_was_shown_counts() -> None:
         ({"referrer": "https://outlook.live.com/"}, requests.OURS),
         ({"referrer": "android-app://com.google.android.gm/"}, requests.OURS),
         ({"target": "https://:x/"}, requests.NO_ADDRESS),
+        ({"target": "/" + "x" * 2000}, requests.NO_ADDRESS),
     ],
 )
 def test_everything_else_is_left_out_with_its_reason(facts: dict[str, object], reason: str) -> None:
@@ -197,6 +198,13 @@ def test_an_address_that_changes_its_agent_is_found_all_the_same() -> None:
         day.add("office", f"{FIREFOX} {person}", f"/{person % 20}", person)
     assert sum(day.count().readers) == days.PAGES_OF_ADDRESS + 100
     assert day.count().machines == days.PAGES_OF_ADDRESS + 1
+
+
+def test_one_address_does_not_make_a_page_popular_by_changing_its_agent() -> None:
+    day = Day(KEY)
+    for number in range(days.READS_OF_ADDRESS + 1):
+        day.add("pusher", f"{FIREFOX} {number}", "/one", number % 1440)
+    assert day.count() == ([0], days.READS_OF_ADDRESS + 1)
 
 
 def test_a_day_has_room_for_so_many_pages(monkeypatch: pytest.MonkeyPatch) -> None:

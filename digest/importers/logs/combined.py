@@ -95,6 +95,6 @@ def _forwarded(rest: str) -> str:
 def _wrong(text: str) -> str:
     if _COMMON.match(text):
         return "it ends before the agent"
-    if _LIKE_A_LINE.match(text):
+    if _LIKE_A_LINE.match(text[:1000]):
         return "it is cut off"
     return "it is no line of an access log"

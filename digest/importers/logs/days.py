@@ -10,8 +10,8 @@ Who reads like a machine is one, whatever it calls itself:
 - a visitor with more than `PAGES` different pages on the day: a page every four minutes for ten hours;
 - a visitor who opens `IN_A_MINUTE` or more pages for the first time within one minute of the clock: more than
   anybody reads, and more than the tabs that people open at a time;
-- an address with more than `PAGES_OF_ADDRESS` different pages, however many agents it names: that is more
-  than the households, offices and schools behind one address read, but for the largest.
+- an address with more than `PAGES_OF_ADDRESS` different pages, or `READS_OF_ADDRESS` reads, however many
+  agents it names: that is more than the households, offices and schools behind one address read.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from typing import NamedTuple
 PAGES = 150
 IN_A_MINUTE = 20
 PAGES_OF_ADDRESS = 400
+READS_OF_ADDRESS = 2_000
 MOST_PAGES = 200_000
 """Different addresses of pages in a day; whoever asks for more made them up."""
 
 _RECORD = struct.Struct("<QIH")
-_MEMORY = 200_000  # addresses and agents whose hashes are remembered
+_MEMORY = 200_000  # addresses and agents whose hashes are remembered, but for long ones
+_LONG = 500
 
 
 class Counted(NamedTuple):
@@ -101,12 +103,13 @@ class Day:
         pages: Counter[int] = Counter()
         for visitor, read in self._read.items():
             pages[visitor >> 32] += len(read)
-        suspects = {address for address, count in pages.items() if count > PAGES_OF_ADDRESS}
+        busy = {address for address, count in pages.items() if count > READS_OF_ADDRESS}
+        suspects = {address for address, count in pages.items() if count > PAGES_OF_ADDRESS} - busy
         different: dict[int, set[int]] = defaultdict(set)
         for visitor, read in self._read.items() if suspects else ():
             if visitor >> 32 in suspects:
                 different[visitor >> 32].update(read)
-        return {address for address, found in different.items() if len(found) > PAGES_OF_ADDRESS}
+        return busy | {address for address, found in different.items() if len(found) > PAGES_OF_ADDRESS}
 
     def _hash(self, text: str) -> int:
         known = self._hashes.get(text)
@@ -114,7 +117,9 @@ class Day:
             if len(self._hashes) >= _MEMORY:
                 self._hashes.clear()
             digest = hashlib.blake2b(text.encode("utf-8", "replace"), key=self._key, digest_size=4).digest()
-            known = self._hashes[text] = int.from_bytes(digest)
+            known = int.from_bytes(digest)
+            if len(text) <= _LONG:
+                self._hashes[text] = known
         return known
 
 

@@ -23,7 +23,7 @@ FEED = "feeds and interfaces for programs"
 PREFETCH = "fetched ahead, not looked at"
 MACHINE = "machines by their agent: crawlers, feed readers, monitors, previews, libraries"
 OURS = "our own newsletter: what is pushed does not rank itself"
-NO_ADDRESS = "an address that is none"
+NO_ADDRESS = "an address that is none, or longer than any story's"
 NO_SITE = "nothing says of which site"
 
 _ASSETS = {
@@ -55,7 +55,9 @@ _OF_MAILERS = {"mc_cid", "mc_eid", "ml_subscriber", "ml_subscriber_hash", "mkt_t
 _WEBMAIL = {"mail", "webmail", "outlook", "email", "posteingang", "roundcube", "owa", "com.google.android.gm"}
 
 _MOST = 100_000
-"""Targets and agents remembered: judging one again costs ten times as much as looking it up."""
+"""Targets and agents remembered, but for long ones: judging one again costs ten times a look-up."""
+_LONG = 1_000
+"""Characters. No story has a longer address, and no browser a longer agent."""
 
 Judged = tuple[str, str]
 """The canonical address of a page and "", or "" and why it is left out."""
@@ -104,7 +106,9 @@ class Requests:
         if judged is None:
             if len(self._targets) >= _MOST:
                 self._targets.clear()
-            judged = self._targets[key] = self._page(*key)
+            judged = self._page(*key)
+            if len(entry.target) <= _LONG:
+                self._targets[key] = judged
         reason = judged[1] or self._not_a_reader(entry)
         return ("", reason) if reason else judged
 
@@ -116,7 +120,9 @@ class Requests:
             if machine is None:
                 if len(self._agents) >= _MOST:
                     self._agents.clear()
-                machine = self._agents[agent] = is_machine(agent)
+                machine = is_machine(agent)
+                if len(agent) <= _LONG:
+                    self._agents[agent] = machine
             if machine:
                 return MACHINE
         if entry.purpose and _AHEAD.search(entry.purpose):
@@ -134,6 +140,8 @@ class Requests:
                 url = canonical_url(target)
             parts = urlsplit(target if not target.startswith("/") else f"//x/{target.lstrip('/')}")
         except ValueError:
+            return "", NO_ADDRESS
+        if len(url) > _LONG:
             return "", NO_ADDRESS
         reason = _no_page(parts.path, parts.query)
         if not reason and parts.query and self._marked(parts.query):

@@ -12,6 +12,8 @@ from digest.importers.logs.entry import Entry, shown
 from digest.importers.logs.moments import utc
 
 _NEEDED = ("date", "time", "c-ip", "cs-method", "cs-uri-stem", "sc-status")
+_MOST, _LONG = 10_000, 1_000
+"""Agents remembered, and characters of one: decoding takes longer than a look-up."""
 
 
 class W3c:
@@ -68,7 +70,8 @@ class W3c:
                 agent = unquote(agent)
             if " " not in agent:
                 agent = agent.replace("+", " ")
-            if len(self._agents) > 10_000:
+            if len(self._agents) >= _MOST:
                 self._agents.clear()
-            self._agents[raw] = agent
+            if len(raw) <= _LONG:
+                self._agents[raw] = agent
         return agent
