@@ -193,9 +193,14 @@ class App:
 
     # The outside
 
-    def transport(self) -> Transport:
-        """A new connection pool to the relay; the caller closes it."""
+    def transport(self, server: str = "") -> Transport:
+        """A new connection pool to the relay, with the second server behind it; or to that one of
+        `Settings.servers` alone. The caller closes it."""
         from digest.smtp.client import SmtpTransport  # noqa: PLC0415
 
-        fallback = self.settings.fallback
-        return SmtpTransport(self.settings.smtp, fallback=fallback if fallback.host else None)
+        smtp, fallback = self.settings.smtp, self.settings.fallback
+        if server == smtp.server:
+            return SmtpTransport(smtp)
+        if server:
+            return SmtpTransport(fallback, section="fallback")
+        return SmtpTransport(smtp, fallback=fallback if fallback.host else None)

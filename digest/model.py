@@ -424,9 +424,6 @@ class Message(NamedTuple):
     text: bytes | Sequence[bytes]
     """Whole, or in pieces: joined as late as can be, while what is written stays in the processor's cache."""
     plain: bool = False
-    server: str = ""
-    """The only server that may be given it (as `Transport.server` names it); "" for any. A copy in doubt must
-    not go to another server than the one that may have it already."""
 
     @property
     def content(self) -> bytes:
@@ -472,6 +469,9 @@ class Delivery:
     reply: str
     skip_reason: str = ""
     next_attempt: dt.datetime | None = None
+    server: str = ""
+    """That it was offered to last, as host:port: of a copy in doubt the one that may have it. "" before the
+    first offer, and of copies offered before this was noted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Results(Protocol):
 
 
 class Transport(Protocol):
-    """Hands messages to one relay, on one event loop.
+    """Hands messages to one relay at a time, on one event loop.
 
     Its promise: every message ends in exactly one outcome, and "unsent" is only said when the server cannot
     have taken the message. How messages share connections (one after the other, pipelined, chunked) is the
@@ -48,7 +48,7 @@ class Transport(Protocol):
 
     @property
     def server(self) -> str:
-        """Host and port, for messages to people."""
+        """Host and port of the one in use: how messages to people and the ledger name it."""
         ...
 
     @property
@@ -60,8 +60,11 @@ class Transport(Protocol):
         """Makes sure that the relay can be used, before anything is changed. Raises `TransportError`."""
         ...
 
-    def send(self, messages: Sequence[Message], results: Results) -> None:
+    def send(self, messages: Sequence[Message], results: Results, server: str = "") -> None:
         """Takes the messages and returns at once; `results` hears of each when it has ended.
+
+        `server` is the only one that may be given them; "" for any. When `Transport.server` is another one by
+        then, or becomes another one before a connection has begun with them, they are "unsent".
 
         At most `capacity` messages may be under way. An outcome may be told before this returns. After
         `Results.unusable` the transport may be used again: it tries to connect anew.

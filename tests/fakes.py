@@ -37,7 +37,7 @@ class Relay:
     async def open(self) -> None:
         pass
 
-    def send(self, messages: Sequence[Message], results: Results) -> None:
+    def send(self, messages: Sequence[Message], results: Results, server: str = "") -> None:
         for message in messages:
             self.taken.append(message)
             results.outcome(Outcome(message.delivery, self.kind, 550, reply="no such user", at="RCPT"))

@@ -13,10 +13,13 @@ from digest.errors import EditionError, NothingToDo, UsageError
 from digest.model import Delivery, DeliveryState, EditionState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from digest.app import App
     from digest.model import Edition
 
 _SHOWN = 50
+_ANY_SERVER = "If that server's log says that it has none of them: --resend --any-server."
 
 
 class _Group(click.Group):
@@ -95,9 +98,14 @@ def list_(app: App, edition: str, state: str | None, domains: bool, everything: 
         say(f"Leaving now: {in_words(going.rate, going.left, going.seconds_left)}")
     if not rows:
         return
+    # Where a copy is in doubt, it matters whose log to look into.
+    servers = any(row.state is DeliveryState.uncertain for row in rows)
     table(
-        ["Address", "State", "Attempts", "Reply"],
-        [(row.address, row.state.value, row.attempts, _reply(row)) for row in rows],
+        ["Address", "State", "Attempts", *(["Server"] if servers else []), "Reply"],
+        [
+            (row.address, row.state.value, row.attempts, *([row.server] if servers else []), _reply(row))
+            for row in rows
+        ],
     )
     more = (counts[wanted] if wanted else sum(counts.values())) - len(rows)
     if more:
@@ -108,21 +116,40 @@ def list_(app: App, edition: str, state: str | None, domains: bool, everything: 
     epilog="""\b
     Examples:
       digest deliveries resolve weekly --skip
-      digest deliveries resolve weekly/2026-11-16 --resend --only ada@example.org"""
+      digest deliveries resolve weekly/2026-11-16 --resend --only ada@example.org
+      digest deliveries resolve weekly --resend --any-server"""
 )
 @click.argument("edition")
 @click.option("--resend", is_flag=True, help="Send them once more, with the same Message-ID.")
+@click.option(
+    "--any-server",
+    is_flag=True,
+    help="With --resend: through whichever server is in use. Only for copies that the log of the server that "
+    "was given them does not have.",
+)
 @click.option("--skip", is_flag=True, help="Leave them as they are; they get nothing more.")
 @click.option("--only", multiple=True, metavar="ADDRESS", help="Only this address; may be repeated.")
 @json_option
 @pass_app
-def resolve(app: App, edition: str, resend: bool, skip: bool, only: tuple[str, ...], as_json: bool) -> None:
+def resolve(
+    app: App,
+    edition: str,
+    resend: bool,
+    any_server: bool,
+    skip: bool,
+    only: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Decide about uncertain copies: the connection broke after their text, before the relay's answer.
 
     The relay's log knows which of them it took. Sent again, a reader may have two copies; most mailboxes show
-    one of two with the same Message-ID.
+    one of two with the same Message-ID. A copy is sent again only to the server that may have it; where that
+    one is no longer configured, it stays as it is.
     """
-    if resend == skip:
+    from digest.work import alerts  # noqa: PLC0415 - quick start-up
+    from digest.work.bound import known  # noqa: PLC0415
+
+    if resend == skip or (any_server and skip):
         raise UsageError("what is to happen with them?", hint="Give --resend or --skip.")
     found = app.editions.get(edition)
     if resend and found.state is EditionState.cancelled:
@@ -132,20 +159,38 @@ def resolve(app: App, edition: str, resend: bool, skip: bool, only: tuple[str, .
         uncertain = app.ledger.deliveries(found.id, str, state=DeliveryState.uncertain)
         numbers = [row.id for row in uncertain if row.address.lower() in {each.lower() for each in only}]
     changed = app.ledger.resolve(
-        found.id, resend=resend, now=app.clock.now(), actor=actor(), deliveries=numbers
+        found.id,
+        resend=resend,
+        now=app.clock.now(),
+        actor=actor(),
+        deliveries=numbers,
+        servers=known(app.settings) if resend and not any_server else None,
+        anew=any_server,
     )
+    stays = _stays(app.ledger.may_have(found.id, numbers))
     if not changed:
-        raise NothingToDo(f"{found.name} has no uncertain copies" + (" to these addresses" if only else ""))
+        none = f"{found.name} has no uncertain copies" + (" to these addresses" if only else "")
+        raise NothingToDo(stays or none, hint=_ANY_SERVER if stays else "")
     if not app.ledger.counts(found.id)[DeliveryState.uncertain]:
-        from digest.work import alerts  # noqa: PLC0415 - quick start-up
-
         app.installation.settle(alerts.in_doubt(found.name), at=app.clock.now())
     if as_json:
         print_json({"edition": found.name, "resolved": changed, "resend": resend})
     if resend:
         say(f"{changed:,} will be sent once more. Now: digest send {found.name} --resume (or digest run)")
+        if stays:
+            say(f"{stays}: left as they are. {_ANY_SERVER}")
     else:
         say(f"{changed:,} left as they are.")
+
+
+def _stays(may_have: Mapping[str, int]) -> str:
+    """Which copies are not sent again, in words; "" when there are none."""
+    return "; ".join(
+        f"{count:,} may be with {server}, which is not configured any more"
+        if server
+        else f"of {count:,} nobody noted which server may have them"
+        for server, count in may_have.items()
+    )
 
 
 def _by_domain(
@@ -187,6 +232,7 @@ def _facts(row: Delivery) -> dict[str, object]:
         "reply": row.reply,
         "skip_reason": row.skip_reason,
         "next_attempt": row.next_attempt,
+        "server": row.server,
     }
 
 

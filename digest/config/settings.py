@@ -210,6 +210,11 @@ class Smtp(_Section):
         return self
 
     @property
+    def server(self) -> str:
+        """How people and the ledger name it."""
+        return f"{self.host}:{self.port}"
+
+    @property
     def loopback(self) -> bool:
         """Whether the relay is this machine: such mail may go without TLS and to a trial inbox."""
         if self.host == "localhost":
@@ -484,8 +489,8 @@ class Newsletter(_Section):
     uncertain: Literal["hold", "resend"] = Field(
         "hold",
         description="Copies of which nobody can know whether "
-        'they arrived: "hold" lists them, "resend" sends them once more; with a second server ([fallback]) '
-        "they are listed all the same, for it must not be given what the first may have.",
+        'they arrived: "hold" lists them, "resend" sends them once more, each only to the server '
+        "that may have it already; with a second server ([fallback]) never to the other one.",
     )
     growth: Annotated[float, Field(ge=0, le=100)] = Field(
         0.0,
@@ -570,6 +575,11 @@ class Settings(_Section):
         """The zone that all newsletters share; UTC where there is none such."""
         zones = {newsletter.zone for newsletter in self.newsletter.values()}
         return zones.pop() if len(zones) == 1 else "UTC"
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The mail servers by their names: the first one, then the second if there is one."""
+        return (self.smtp.server, self.fallback.server) if self.fallback.host else (self.smtp.server,)
 
     def path(self, path: Path | str) -> Path:
         """The absolute path of a configured one; ``~`` is the home folder."""

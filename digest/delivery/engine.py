@@ -3,7 +3,8 @@
 The order of things is what the promises rest on. A copy is *offered* in the ledger, committed, before the
 transport sees its first byte; its result is written by a later commit, together with the next offers. So at
 any crash the copies in doubt are those that the ledger calls offered, and of these there are never more than
-the transport's capacity: a row leaves that count only in the transaction that lets the next one in.
+the transport's capacity: a row leaves that count only in the transaction that lets the next one in. The
+offer names the server: when the transport turns to another one, what was not handed over is offered anew.
 
 All database work happens on one writer thread, never on the event loop. While it commits, connections go on
 and their results gather; the next commit takes them all. The group grows with the time that a commit takes,
@@ -104,6 +105,8 @@ class Engine:
         )  # fmt: skip
         self._outbox = Outbox(composer, ahead=2 * transport.capacity, domains=self._throttle.domains)
         self._meter = meter or Meter(0, None, time.monotonic)
+        self._server = transport.server
+        """The one that the copies in flight were offered to."""
         self._flying: dict[int, Claimed] = {}
         self._results: list[Result] = []
         self._last = False
@@ -161,6 +164,11 @@ class Engine:
             return
         if self._recalling:
             self._results.append(_not_handed_over(claimed))
+            return
+        if outcome.kind is OutcomeKind.unsent and self._server != self._transport.server:
+            # It waited for a server that is no longer in use: nothing is wrong with the copy.
+            self._results.append(Result(outcome, State.queued))
+            self._wake.set()
             return
         wall, now = self._clock.now(), self._loop.time()
         try:
@@ -261,7 +269,8 @@ class Engine:
             raise
 
     async def _claim(self) -> None:
-        page = await self._write(self._ledger.claim, max(self._limits.page, 2 * self._transport.capacity))
+        size = max(self._limits.page, 2 * self._transport.capacity)
+        page = await self._write(self._ledger.claim, size, self._transport.server)
         self._last = page.last
         self._outbox.add(page.claimed)
         if page.skipped:
@@ -304,10 +313,9 @@ class Engine:
 
     async def _commit(self, offers: Sequence[tuple[Claimed, Message]]) -> None:
         results, self._results = self._results, []
+        numbers, server = [claimed.recipient.delivery for claimed, _ in offers], self._transport.server
         try:
-            offered = await self._write(
-                self._ledger.commit, results, [claimed.recipient.delivery for claimed, _ in offers]
-            )
+            offered = await self._write(self._ledger.commit, results, numbers, server)
         except BaseException:
             # Whether the commit took place is not known: writing a result twice is harmless, and the offers,
             # claimed or offered, go back to the queue: nobody was given them.
@@ -321,13 +329,13 @@ class Engine:
             self._meter.count(State.skipped, len(offered.skipped))
         self._throttle.give_back(len(offers) - len(offered.deliveries), self._taken_at)
         if len(offered.deliveries) + len(offered.skipped) < len(offers):
-            self._not_taken = True  # they may still be claimed
+            self._not_taken = True  # they may still be claimed: some may be for another server
             self._beat_due = True  # somebody else changed these rows: find out whether we may go on
         self._hand_over([each for each in offers if each[0].recipient.delivery in offered.deliveries],
-                        offered.until)  # fmt: skip
+                        server, offered.until)  # fmt: skip
         self._meter.tell()
 
-    def _hand_over(self, offers: Sequence[tuple[Claimed, Message]], until: dt.datetime) -> None:
+    def _hand_over(self, offers: Sequence[tuple[Claimed, Message]], server: str, until: dt.datetime) -> None:
         if not offers:
             return
         self._until = until
@@ -336,10 +344,11 @@ class Engine:
             self._results += [_not_handed_over(claimed) for claimed, _ in offers]
             self._throttle.give_back(len(offers), self._taken_at)
             return
+        self._server = server
         for claimed, _ in offers:
             self._flying[claimed.recipient.delivery] = claimed
         try:
-            self._transport.send([message for _, message in offers], self)
+            self._transport.send([message for _, message in offers], self, server)
         except Exception as error:  # noqa: BLE001 - raised by `run` when all in flight is recorded
             self._fault = error
             self._transport.break_off()

@@ -67,19 +67,19 @@ class Offered:
 class Ledger(Protocol):
     """One edition's rows, as long as the lease lasts. All raise `StoreError` when the database is out."""
 
-    def claim(self, limit: int) -> Page:
-        """Takes up to `limit` rows that are queued or due again; those who left meanwhile are skipped.
-
-        Raises `SendingStopped`.
+    def claim(self, limit: int, server: str) -> Page:
+        """Takes up to `limit` rows that are queued or due again, and that `server` may be given; those who
+        left meanwhile are skipped. Raises `SendingStopped`.
         """
         ...
 
-    def commit(self, results: Sequence[Result], offers: Sequence[int]) -> Offered:
-        """Writes what became of earlier offers, and offers the next, in one transaction.
+    def commit(self, results: Sequence[Result], offers: Sequence[int], server: str) -> Offered:
+        """Writes what became of earlier offers, and offers the next to `server`, in one transaction.
 
-        Only rows that it returns may be handed to a server, and only after it returned. Results are taken
-        also when the lease is gone (then nothing is offered): they are true, and may settle what was called
-        uncertain.
+        Only rows that it returns may be handed over, to that server and no other, and only after it returned.
+        A copy that was in doubt is offered to no other server than the one that may have it. Results are
+        taken also when the lease is gone (then nothing is offered): they are true, and may settle what was
+        called uncertain.
         """
         ...
 

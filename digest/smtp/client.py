@@ -3,7 +3,8 @@
 Messages wait in one queue, from which each connection takes as many as its session has room for. The first
 connection is opened alone, the others once it stands, so that a relay that is down is asked once. When the
 relay does not want as many as configured, the work goes on over those that it took. When it cannot be used
-at all, the second server takes its place, for whatever was certainly not handed over.
+at all, the second server takes its place, for whatever comes from then on: what waited for the first one
+goes back, since whoever sent it may have noted that only this one can have it.
 """
 
 from __future__ import annotations
@@ -34,25 +35,36 @@ _RECALLED = "taken back before it was handed over"
 class _Job(Copy):
     """A message on its way, with whom to tell."""
 
-    __slots__ = ("results", "tries")
+    __slots__ = ("results", "server", "tries")
 
-    def __init__(self, message: Message, results: Results) -> None:
+    def __init__(self, message: Message, results: Results, server: str) -> None:
         super().__init__(message)
         self.results = results
+        self.server = server
         self.tries = 0
 
 
 class SmtpTransport:
     """Hands messages to the relay of `smtp`, or to `fallback` when that one cannot be used at all.
 
-    `ca_file` is the absolute path where one is configured. Used on one event loop at a time.
+    `ca_file` is the absolute path where one is configured, `section` where `smtp` stands in config.toml. Used
+    on one event loop at a time.
     """
 
-    def __init__(self, smtp: Smtp, *, ca_file: Path | None = None, fallback: Smtp | None = None) -> None:
-        self._relays = [Relay(smtp, ca_file=ca_file)]
+    def __init__(
+        self,
+        smtp: Smtp,
+        *,
+        ca_file: Path | None = None,
+        section: str = "smtp",
+        fallback: Smtp | None = None,
+    ) -> None:
+        self._relays = [Relay(smtp, ca_file=ca_file, section=section)]
         if fallback is not None:
             self._relays.append(Relay(fallback, section="fallback"))
         self._at = 0
+        self._server = self._relay.server
+        """To which a connection stood last. Whatever is open leads there, and whatever waits may go there."""
         self._queue: deque[_Job] = deque()
         self._under_way = 0
         self._connections: list[Connection] = []
@@ -68,8 +80,8 @@ class SmtpTransport:
 
     @property
     def server(self) -> str:
-        """Host and port of the server in use, for messages to people and for the record."""
-        return self._relay.server
+        """See `digest.ports.Transport`: the second one as soon as it has answered."""
+        return self._server
 
     @property
     def capacity(self) -> int:
@@ -93,11 +105,13 @@ class SmtpTransport:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
 
-    def send(self, messages: Sequence[Message], results: Results) -> None:
+    def send(self, messages: Sequence[Message], results: Results, server: str = "") -> None:
         """See `digest.ports.Transport`."""
         self._under_way += len(messages)
         self._results = results
-        self._queue.extend([_Job(message, results) for message in messages])
+        self._queue.extend([_Job(message, results, server) for message in messages])
+        if server and server != self._server:
+            self._turn_away()
         self._spread()
 
     def break_off(self) -> None:
@@ -116,6 +130,16 @@ class SmtpTransport:
         jobs, self._queue = self._queue, deque()
         for job in jobs:
             self._tell(job, Outcome(job.message.delivery, OutcomeKind.unsent, reply=_RECALLED))
+
+    def _turn_away(self) -> None:
+        """Takes back what only another server than the one in use may be given."""
+        jobs, self._queue = self._queue, deque()
+        for job in jobs:
+            if not job.server or job.server == self._server:
+                self._queue.append(job)
+                continue
+            reply = f"it was for {job.server}, which cannot be used now"
+            self._tell(job, Outcome(job.message.delivery, OutcomeKind.unsent, reply=reply))
 
     async def close(self) -> None:
         """Waits for messages under way, says goodbye on every connection; at most ten seconds in all."""
@@ -137,7 +161,9 @@ class SmtpTransport:
             self.break_off()
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer, self._changed, self._at = None, None, 0
+            self._timer, self._changed = None, None
+            self._turn_to(0)
+            self._server = self._relay.server
 
     # The pool
 
@@ -191,14 +217,7 @@ class SmtpTransport:
     # What connections ask and tell
 
     def next_copy(self) -> Copy | None:
-        while self._queue:
-            job = self._queue.popleft()
-            only = job.message.server
-            if not only or only == self._relay.server:
-                return job
-            reply = f"only {only} may be given this copy, which cannot be used now"
-            self._tell(job, Outcome(job.message.delivery, OutcomeKind.unsent, reply=reply))
-        return None
+        return self._queue.popleft() if self._queue else None
 
     def allowed(self) -> bool:
         if self._results is None or self._results.allowed():
@@ -217,6 +236,9 @@ class SmtpTransport:
     def ready(self, connection: Connection) -> None:
         self._opening.remove(connection)
         self._connections.append(connection)
+        if self._server != self._relay.server:
+            self._server = self._relay.server
+            self._turn_away()
         self._errors.clear()
         self._note_change()
         for waiter in self._waiters:
@@ -240,8 +262,7 @@ class SmtpTransport:
             pass  # another one is still being tried
         elif not self._connections and self._at + 1 < len(self._relays):
             self._errors.append(error)
-            self._at += 1
-            self._most = self._relay.connections
+            self._turn_to(self._at + 1)
             self._start()
         else:
             self._unusable(error)
@@ -286,6 +307,15 @@ class SmtpTransport:
         if self._changed is not None:
             self._changed.set()
 
+    def _turn_to(self, at: int) -> None:
+        """Connections are made to that server from now on. None is open; those on their way are given up."""
+        self._at = at
+        self._most = self._relay.connections
+        breaking_off, self._breaking_off = self._breaking_off, True
+        for connection in tuple(self._opening):
+            connection.abort("another server is tried")
+        self._breaking_off = breaking_off
+
     def _note_change(self) -> None:
         if self._changed is not None:
             self._changed.set()
@@ -295,7 +325,9 @@ class SmtpTransport:
         if self._errors:
             error = _both(self._errors[0], error)
         self._errors.clear()
-        self._at = 0
+        if not self._connections:
+            self._turn_to(0)
+            self._server = self._relay.server
         self._refuse(error)
         jobs, self._queue = self._queue, deque()
         for results in _distinct(job.results for job in jobs):

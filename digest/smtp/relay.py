@@ -38,7 +38,7 @@ class Relay:
         self._access = Access(smtp)
         self.smtp = smtp
         self.host, self.port = smtp.host.strip("[]"), smtp.port
-        self.server = f"{smtp.host}:{smtp.port}"
+        self.server = smtp.server
         self.connections, self.depth = smtp.connections, smtp.depth
         self.idle = smtp.idle
         self.timeouts = Timeouts(

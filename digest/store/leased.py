@@ -101,26 +101,23 @@ class LeasedEdition:
             ),
         )
 
-    def resend_uncertain(self, before: dt.datetime) -> int:
-        """The policy "resend": rows that were offered before `before` go to the queue again, once each."""
+    def resend_uncertain(self, before: dt.datetime, servers: Collection[str]) -> int:
+        """The policy "resend": rows that were offered to one of `servers` before `before` go to the queue
+        again, once each, and bound to that server."""
         with self._database.write() as connection:
             self._fence(connection)
-            condition = sa.and_(delivery.c.offered < before, delivery.c.resends == 0)
+            condition = sa.and_(
+                delivery.c.offered < before, delivery.c.resends == 0, delivery.c.server.in_(servers)
+            )
             values = {"resends": 1, "next_attempt": None, "settled": None}
             return move_pile(connection, self.number, State.uncertain, State.queued, condition, **values)
 
     def expire(self) -> int:
-        """Gives up rows that wait for another attempt: the edition is stale."""
-        expired, more = 0, True
-        while more:
-            with self._database.write() as connection:
-                now = self._fence(connection)
-                values: dict[str, Any] = {"settled": now, "next_attempt": None}
-                moved = move_pile(
-                    connection, self.number, State.deferred, State.expired, limit=CHUNK, **values
-                )
-            expired, more = expired + moved, moved == CHUNK
-        return expired
+        """Gives up rows that wait for another attempt: the edition is stale. Those that were in doubt before
+        are so again: they may have arrived."""
+        return self._expire(delivery.c.resends == 0, State.expired) + self._expire(
+            delivery.c.resends > 0, State.uncertain
+        )
 
     def fan_out(
         self,
@@ -147,7 +144,7 @@ class LeasedEdition:
 
     # While sending
 
-    def claim(self, limit: int, *, only: Collection[str] | None = None) -> Page:
+    def claim(self, limit: int, server: str = "", *, only: Collection[str] | None = None) -> Page:
         """See `digest.delivery.Ledger`: due retries first, then the queue in the order of its ids.
 
         `only`: queued rows of these mailboxes (by address key), for a canary; others are claimed later, as if
@@ -156,7 +153,7 @@ class LeasedEdition:
         rows: list[Row] = []
         skipped = 0
         try:
-            for taken in self._claims(limit, only):
+            for taken in self._claims(limit, server, only):
                 rows += taken.rows
                 skipped += taken.seen - len(taken.rows)
                 self._mine.update([row[0] for row in taken.rows])
@@ -167,15 +164,15 @@ class LeasedEdition:
             return Page(_claimed(rows), skipped, last=False)
         return Page(_claimed(rows), skipped, len(rows) + skipped < limit)
 
-    def commit(self, results: Sequence[Result], offers: Sequence[int]) -> Offered:
+    def commit(self, results: Sequence[Result], offers: Sequence[int], server: str = "") -> Offered:
         """See `digest.delivery.Ledger`."""
         when = self._when()
         if offers and not self._stories_used:
-            done = self._commit_first(results, offers, when)
+            done = self._commit_first(results, offers, server, when)
         else:
 
             def action(driver: Any, again: bool) -> Committed:
-                return self._moves.commit(driver, results, offers, when, again=again)
+                return self._moves.commit(driver, results, offers, server, when, again=again)
 
             done = self._writer.run(action, single=True)
         self._mine.difference_update(done.offered, done.skipped)
@@ -212,10 +209,48 @@ class LeasedEdition:
         with self._database.write() as connection:
             connection.execute(sa.update(sending).where(sending.c.edition == self.number).values(**values))
 
-    def finish(self, *, by: str, resends: bool = False) -> bool:
+    # What only one server may be given
+
+    def bound(self, server: str) -> dict[str, int]:
+        """How many copies wait for another server than this one, by that server: they were in doubt, and it
+        alone may be given them."""
+        query = sa.select(delivery.c.server, sa.func.count()).where(self._bound_elsewhere(server))
+        with self._database.read() as connection:
+            rows = connection.execute(query.group_by(delivery.c.server).order_by(delivery.c.server))
+            return {other: int(count) for other, count in rows}
+
+    def call_up(self, server: str) -> dict[str, list[str]]:
+        """Of what `bound` counts, the copies that are due, by their mailboxes (address keys): they are queued
+        now, for `claim` with that server."""
+        with self._database.write() as connection:
+            now = self._fence(connection)
+            elsewhere = self._bound_elsewhere(server)
+            due = sa.and_(elsewhere, delivery.c.next_attempt <= now)
+            move_pile(connection, self.number, State.deferred, State.queued, due, next_attempt=None)
+            found = sa.select(delivery.c.server, delivery.c.address_key).where(
+                elsewhere, delivery.c.pile == State.queued.value
+            )
+            keys: dict[str, list[str]] = {}
+            for other, key in connection.execute(found.order_by(delivery.c.server, delivery.c.id)):
+                keys.setdefault(other, []).append(key)
+        return keys
+
+    def put_off(self, server: str, until: dt.datetime, why: str) -> int:
+        """Copies that are queued for this server alone wait for it. Returns how many."""
+        condition = sa.and_(delivery.c.resends > 0, delivery.c.server == server)
+        values: dict[str, Any] = {"next_attempt": until, "code": 0, "enhanced": "", "reply": why}
+        with self._database.write() as connection:
+            self._fence(connection)
+            self._looked_for_due = False
+            return move_pile(connection, self.number, State.queued, State.deferred, condition, **values)
+
+    # The end
+
+    def finish(self, *, by: str, resends: Collection[str] = ()) -> bool:
         """Finishes the edition if no copy of it is left to try; else changes nothing and returns False.
 
-        With `resends` an uncertain copy that was not sent again yet is one to try. Raises `SendingStopped`.
+        An uncertain copy that one of the servers `resends` may have, and that was not sent again yet, is one
+        to try. Raises `SendingStopped`.
         """
         with self._database.write() as connection:
             now = self._fence(connection, EditionState.sending)
@@ -224,7 +259,7 @@ class LeasedEdition:
             counts = counted(connection, self.number)
             if any(counts[state] for state in TO_DO):
                 return False
-            if resends and counts[State.uncertain] and first_in_doubt(connection, self.number):
+            if resends and counts[State.uncertain] and first_in_doubt(connection, self.number, resends):
                 return False
             finished = (
                 sa.update(edition)
@@ -258,24 +293,24 @@ class LeasedEdition:
         kind = SqliteMoves if self._database.file is not None else PostgresMoves
         return kind(self.number, self.held, why, self._mine)
 
-    def _claims(self, limit: int, only: Collection[str] | None) -> Iterator[Taken]:
+    def _claims(self, limit: int, server: str, only: Collection[str] | None) -> Iterator[Taken]:
         """Each a transaction of its own: nearly always it is one."""
         when = self._when()
         if only is not None:
-            yield self._claim(Claim(limit, only=list(only)), when)
+            yield self._claim(Claim(limit, server, only=list(only)), when)
             return
         if self._is_due(when):
             self._looked_for_due = False
-            taken = self._claim(Claim(limit, due=True), when)
+            taken = self._claim(Claim(limit, server, due=True), when)
             yield taken
             limit -= taken.seen
         if not limit:
             return
-        taken = self._claim(Claim(limit, after=self._after), when)
+        taken = self._claim(Claim(limit, server, after=self._after), when)
         yield taken
         limit -= taken.seen
         if limit and taken.left and self._after:  # once around: copies that came back to the queue
-            taken = self._claim(Claim(limit, to=self._after), when)
+            taken = self._claim(Claim(limit, server, to=self._after), when)
             self._after = taken.end
             yield taken
         elif taken.seen:
@@ -302,11 +337,13 @@ class LeasedEdition:
             self._looked_for_due = True
         return self._first_due is not None and self._first_due.timestamp() <= when.now
 
-    def _commit_first(self, results: Sequence[Result], offers: Sequence[int], when: When) -> Committed:
+    def _commit_first(
+        self, results: Sequence[Result], offers: Sequence[int], server: str, when: When
+    ) -> Committed:
         """Its stories are used from the moment at which a first copy is offered."""
         with self._database.write() as connection:
             driver = connection.connection.driver_connection
-            done = self._moves.commit(driver, results, offers, when)
+            done = self._moves.commit(driver, results, offers, server, when)
             if done.offered:
                 mark_used(connection, self.number, at=_moment(when.now))
         self._stories_used = bool(done.offered)  # only now: a transaction that failed has to do it again
@@ -353,6 +390,26 @@ class LeasedEdition:
             sa.select(edition.c.state, edition.c.held, edition.c.paused).where(edition.c.id == self.number)
         ).one()
         return now, Place(renewed == 1, row.state, row.held, row.paused)
+
+    def _expire(self, which: sa.ColumnElement[bool], becomes: DeliveryState) -> int:
+        expired, more = 0, True
+        while more:
+            with self._database.write() as connection:
+                now = self._fence(connection)
+                values: dict[str, Any] = {"settled": now, "next_attempt": None}
+                moved = move_pile(
+                    connection, self.number, State.deferred, becomes, which, limit=CHUNK, **values
+                )
+            expired, more = expired + moved, moved == CHUNK
+        return expired
+
+    def _bound_elsewhere(self, server: str) -> sa.ColumnElement[bool]:
+        return sa.and_(
+            delivery.c.edition == self.number,
+            delivery.c.pile.in_([State.queued.value, State.deferred.value]),
+            delivery.c.resends > 0,
+            delivery.c.server.not_in(["", server]),
+        )
 
     def _take_over(self, ids: list[int], before: State, after: State, **values: Any) -> int:
         moved = 0

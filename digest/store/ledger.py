@@ -35,6 +35,7 @@ from digest.store.tables import PASSING, delivery, edition, sending, sending_min
 State = DeliveryState
 _PAGE = 1000
 _ONCE_MORE: dict[str, Any] = {"resends": delivery.c.resends + 1, "next_attempt": None, "settled": None}
+_ANEW: dict[str, Any] = {"resends": 0, "server": "", "next_attempt": None, "settled": None}
 _NOT_AGAIN: dict[str, Any] = {"skip_reason": "may have arrived; not sent again"}
 _RESERVED = ("test", "example", "invalid", "localhost")
 
@@ -131,10 +132,22 @@ class SqlLedger:
             ).scalar()
         return moment
 
-    def first_in_doubt(self, number: int) -> dt.datetime | None:
-        """When the first uncertain copy that was never sent again was offered; None when there is none."""
+    def first_in_doubt(self, number: int, servers: Collection[str]) -> dt.datetime | None:
+        """When the first uncertain copy that was never sent again was offered, of those that one of these
+        servers may have; None when there is none."""
         with self._database.read() as connection:
-            return first_in_doubt(connection, number)
+            return first_in_doubt(connection, number, servers)
+
+    def may_have(self, number: int, deliveries: Collection[int] | None = None) -> dict[str, int]:
+        """How many uncertain copies which server may have ("": nobody knows which)."""
+        query = sa.select(delivery.c.server, sa.func.count()).where(
+            delivery.c.edition == number, delivery.c.pile == State.uncertain.value
+        )
+        if deliveries is not None:
+            query = query.where(delivery.c.id.in_(list(deliveries)))
+        with self._database.read() as connection:
+            rows = connection.execute(query.group_by(delivery.c.server).order_by(delivery.c.server))
+            return {server: int(count) for server, count in rows}
 
     def started(self, number: int) -> dt.datetime | None:
         """When the first copy was offered; None before that."""
@@ -279,18 +292,29 @@ class SqlLedger:
         now: dt.datetime,
         actor: str,
         deliveries: Collection[int] | None = None,
+        servers: Collection[str] | None = None,
+        anew: bool = False,
     ) -> int:
         """Settles uncertain rows: sent once more with the same Message-ID, or left as they are.
 
-        `deliveries` None means all of them. Returns how many; an edition that was finished is open again when
-        something is to be sent. Written into the audit trail.
+        `deliveries` None means all of them; `servers`: only those that one of these may have. What is sent
+        again goes to that server alone; with `anew` to any, as if nobody had it. Returns how many; an edition
+        that was finished is open again when something is to be sent. Written into the audit trail.
         """
-        condition = None if deliveries is None else delivery.c.id.in_(list(deliveries))
-        after, values = (State.queued, _ONCE_MORE) if resend else (State.skipped, _NOT_AGAIN)
+        conditions: list[sa.ColumnElement[bool]] = []
+        if deliveries is not None:
+            conditions.append(delivery.c.id.in_(list(deliveries)))
+        if servers is not None:
+            conditions.append(delivery.c.server.in_(servers))
+        after, values = (
+            (State.queued, _ANEW if anew else _ONCE_MORE) if resend else (State.skipped, _NOT_AGAIN)
+        )
         with self._database.write() as connection:
             # Before the rows, as everybody who moves them does.
             connection.execute(sa.select(edition.c.id).where(edition.c.id == number).with_for_update())
-            changed = move_pile(connection, number, State.uncertain, after, condition, **values)
+            changed = move_pile(
+                connection, number, State.uncertain, after, sa.and_(sa.true(), *conditions), **values
+            )
             if changed and resend:
                 connection.execute(
                     sa.update(edition)
@@ -299,6 +323,7 @@ class SqlLedger:
                 )
             if changed:
                 action = "resend uncertain" if resend else "leave uncertain"
+                detail = {"any_server": True} if anew else {}
                 record(
                     connection,
                     at=now,
@@ -306,6 +331,7 @@ class SqlLedger:
                     action=action,
                     subject=f"edition {number}",
                     copies=changed,
+                    **detail,
                 )
         return changed
 
@@ -362,4 +388,5 @@ def _delivery(row: sa.Row[Any], message_id: Callable[[int], str]) -> Delivery:
         reply,
         row.skip_reason,
         row.next_attempt,
+        row.server,
     )

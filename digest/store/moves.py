@@ -76,10 +76,11 @@ Row = tuple[int, int, str, str, str, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What to claim, `limit` rows at most: queued ones with ids behind `after` and up to `to`; or deferred
-    ones that are due; or queued ones of a few mailboxes, by their keys."""
+    """What to claim for `server`, `limit` rows at most: queued ones with ids behind `after` and up to `to`;
+    or deferred ones that are due; or queued ones of a few mailboxes, by their keys."""
 
     limit: int
+    server: str
     after: int = 0
     to: int | None = None
     due: bool = False
@@ -107,6 +108,10 @@ class Committed:
     skipped: frozenset[int] = frozenset()
 
 
+MAY_GO = "(d.resends = 0 OR d.server = {server} OR d.server = '')"
+"""Whether a row may go to a server: one that was in doubt may not, where another server may have it."""
+
+
 class Moves(Protocol):
     """The moves of one edition under one lease, within the caller's transaction.
 
@@ -115,7 +120,8 @@ class Moves(Protocol):
     """
 
     def claim(self, driver: Any, what: Claim, when: When) -> Taken:
-        """Queued or due rows become claimed; those that are not wanted any more, skipped."""
+        """Queued or due rows that may go to `what.server` become claimed; those that are not wanted any more,
+        skipped."""
         ...
 
     def commit(
@@ -123,11 +129,13 @@ class Moves(Protocol):
         driver: Any,
         results: Sequence[Result],
         offers: Sequence[int],
+        server: str,
         when: When,
         *,
         again: bool = False,
     ) -> Committed:
-        """Writes results, whatever became of the lease, and offers claimed rows, if it is still held.
+        """Writes results, whatever became of the lease, and offers claimed rows to `server`, if it is still
+        held. Rows that may not go there stay claimed.
 
         `again`: nobody knows how the first try ended; rows that it offered count as offered by this one.
         """

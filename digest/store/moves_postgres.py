@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from digest.delivery import Result
-from digest.store.moves import Claim, Committed, Held, Place, Row, Taken, When
+from digest.store.moves import MAY_GO, Claim, Committed, Held, Place, Row, Taken, When
 from digest.store.tables import STATES
 
 if TYPE_CHECKING:
@@ -53,13 +53,14 @@ counted AS (
     WHERE s.edition = %(edition)s
 )"""
 
-_QUEUE = "d.edition = %(edition)s AND d.pile = 'queued'"
+_MAY_GO = MAY_GO.format(server="%(server)s")
+_QUEUE = f"d.edition = %(edition)s AND d.pile = 'queued' AND {_MAY_GO}"
 _PICKS = {
     "queue": f"{_QUEUE} AND d.id > %(after)s AND d.id <= %(to)s ORDER BY d.id",
     "only": f"{_QUEUE} AND d.address_key = ANY(%(only)s::text[]) ORDER BY d.id",
     # The empty text keeps an index from being used: rows are found by the time of their next attempt.
     "due": "d.edition = %(edition)s AND d.next_attempt <= %(now)s AND d.pile || '' = 'deferred'"
-    " ORDER BY d.next_attempt, d.id",
+    f" AND {_MAY_GO} ORDER BY d.next_attempt, d.id",
 }
 
 
@@ -95,12 +96,12 @@ result AS MATERIALIZED (
         %(replies)s::text[]
     ) AS r (id, state, next_attempt, code, enhanced, reply)
 ), open AS MATERIALIZED (
-    SELECT d.id, d.state FROM delivery d, place WHERE d.id = ANY(%(ids)s::bigint[]) AND {_MINE}
+    SELECT d.id, d.state, d.resends FROM delivery d, place WHERE d.id = ANY(%(ids)s::bigint[]) AND {_MINE}
     AND d.state IN ('offered', 'claimed', 'uncertain') FOR UPDATE OF d
 ), outcome AS MATERIALIZED (
     SELECT r.*, o.state AS was,
         CASE WHEN p.state = 'cancelled' AND r.state IN ('queued', 'deferred') THEN 'cancelled'
-            ELSE r.state END AS now
+            WHEN r.state = 'expired' AND o.resends > 0 THEN 'uncertain' ELSE r.state END AS now
     FROM result r JOIN open o ON o.id = r.id CROSS JOIN place p
 ), written AS (
     UPDATE delivery d SET
@@ -123,13 +124,14 @@ def _offers(why: str) -> str:
 pick AS MATERIALIZED (
     SELECT d.id, d.state, {why} AS why FROM delivery d
     WHERE {_GOING} AND d.id = ANY(%(offers)s::bigint[]) AND {_MINE}
-    AND (d.state = 'claimed' OR (%(again)s AND d.state = 'offered'))
+    AND (d.state = 'claimed' OR (%(again)s AND d.state = 'offered')) AND {_MAY_GO}
 ), offer AS (
     UPDATE delivery d SET
         state = CASE WHEN p.why IS NULL THEN 'offered' ELSE 'skipped' END,
         pile = CASE WHEN p.why IS NULL THEN NULL ELSE 'skipped' END,
         skip_reason = coalesce(p.why, d.skip_reason),
         offered = CASE WHEN p.why IS NULL THEN %(now)s ELSE d.offered END,
+        server = CASE WHEN p.why IS NULL THEN %(server)s ELSE d.server END,
         settled = CASE WHEN p.why IS NULL THEN d.settled ELSE %(now)s END
     FROM pick p WHERE d.id = p.id AND d.state = p.state RETURNING d.id, p.state AS was, d.state AS now
 )"""
@@ -176,7 +178,12 @@ class PostgresMoves:
         self._commit_both = f"WITH {_FENCE}, {_RESULTS}, {offers}, {both}, {_COUNT_OFFERS}{_SOME}"
 
     def claim(self, driver: psycopg.Connection[Any], what: Claim, when: When) -> Taken:
-        parameters: dict[str, Any] = self._this | {"now": when.now, "until": when.until, "limit": what.limit}
+        parameters: dict[str, Any] = self._this | {
+            "now": when.now,
+            "until": when.until,
+            "limit": what.limit,
+            "server": what.server,
+        }
         if what.due:
             kind = "due"
         elif what.only is not None:
@@ -198,6 +205,7 @@ class PostgresMoves:
         driver: psycopg.Connection[Any],
         results: Sequence[Result],
         offers: Sequence[int],
+        server: str,
         when: When,
         *,
         again: bool = False,
@@ -210,7 +218,12 @@ class PostgresMoves:
         offers = [number for number in offers if number in self._outstanding]
         if offers:
             statement = self._commit_both if results else self._commit_offers
-            parameters |= {"offers": _array(offers), "again": again, "minute": when.minute}
+            parameters |= {
+                "offers": _array(offers),
+                "server": server,
+                "again": again,
+                "minute": when.minute,
+            }
             if when.minute != self._minute:
                 driver.execute(_KEEP_MINUTE, parameters)
                 self._minute = when.minute

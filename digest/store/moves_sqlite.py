@@ -16,6 +16,7 @@ from typing import Any
 from digest.delivery import Result
 from digest.model import DeliveryState, EditionState
 from digest.store.moves import (
+    MAY_GO,
     SETTLED,
     Claim,
     Committed,
@@ -38,18 +39,22 @@ _RENEW = "UPDATE lease SET until = ? WHERE name = ?"
 
 _THESE = "id IN (SELECT value FROM json_each(?))"
 _MINE = "owner = ? AND epoch = ?"
-_QUEUE = "d.edition = ? AND d.pile = 'queued'"
+_MAY_GO = MAY_GO.format(server="?")
+_QUEUE = f"d.edition = ? AND d.pile = 'queued' AND {_MAY_GO}"
 # The plus keeps an index from being used: rows are found by their ids, or by the time of their next attempt.
-_DUE = "d.edition = ? AND d.next_attempt <= ? AND +d.pile = 'deferred' ORDER BY d.next_attempt, d.id"
-_CLAIM = "UPDATE delivery SET state = 'claimed', pile = NULL, next_attempt = NULL, owner = ?, epoch = ?"
-_CLAIM_RANGE = f"{_CLAIM} WHERE id BETWEEN ? AND ? AND +edition = ? AND +pile = 'queued'"
+_DUE = (
+    f"d.edition = ? AND d.next_attempt <= ? AND +d.pile = 'deferred' AND {_MAY_GO}"
+    " ORDER BY d.next_attempt, d.id"
+)
+_CLAIM = "UPDATE delivery AS d SET state = 'claimed', pile = NULL, next_attempt = NULL, owner = ?, epoch = ?"
+_CLAIM_RANGE = f"{_CLAIM} WHERE id BETWEEN ? AND ? AND +edition = ? AND +pile = 'queued' AND {_MAY_GO}"
 _CLAIM_THESE = f"{_CLAIM} WHERE {_THESE}"
 _SKIP = """
 UPDATE delivery SET state = 'skipped', pile = 'skipped', skip_reason = ?, settled = ?, next_attempt = NULL
 WHERE id = ?"""
 
 _OPEN = f"""
-SELECT id, state FROM delivery
+SELECT id, state, resends FROM delivery
 WHERE {_THESE} AND {_MINE} AND (state = 'offered' OR state = 'claimed' OR state = 'uncertain')"""
 # Ids and replies are keys and values of one object.
 _ACCEPT = f"""
@@ -59,9 +64,9 @@ WHERE delivery.id = CAST(j.key AS INTEGER) AND delivery.state = 'offered' AND {_
 _WRITE = """
 UPDATE delivery SET state = ?, pile = ?, attempts = attempts + ?, next_attempt = ?, settled = ?, code = ?,
 enhanced = ?, reply = ? WHERE id = ?"""
-_OFFER = (
-    f"UPDATE delivery SET state = 'offered', offered = ? WHERE {_THESE} AND state = 'claimed' AND {_MINE}"
-)
+_OFFER = f"""
+UPDATE delivery AS d SET state = 'offered', offered = ?, server = ?
+WHERE {_THESE} AND state = 'claimed' AND {_MINE} AND {_MAY_GO}"""
 _OFFERED = f"SELECT id FROM delivery WHERE {_THESE} AND state = 'offered' AND {_MINE}"
 _QUEUE_AGAIN = "UPDATE delivery SET state = 'queued', pile = 'queued', next_attempt = NULL"
 _GIVE_BACK = f"{_QUEUE_AGAIN} WHERE {_THESE} AND state = 'claimed' AND {_MINE}"
@@ -107,7 +112,7 @@ class SqliteMoves:
             driver.executemany(_SKIP, skipped)
             rows = [row for row in found if row[7] is None]
         if rows and not what.due and what.only is None:
-            ends = (rows[0][0], rows[-1][0], self._number)
+            ends = (rows[0][0], rows[-1][0], self._number, what.server)
             driver.execute(_CLAIM_RANGE, (*self._mine, *ends))
         elif rows:
             driver.execute(_CLAIM_THESE, (*self._mine, json.dumps([row[0] for row in rows])))
@@ -121,6 +126,7 @@ class SqliteMoves:
         driver: sqlite3.Connection,
         results: Sequence[Result],
         offers: Sequence[int],
+        server: str,
         when: When,
         *,
         again: bool = False,  # noqa: ARG002 - a transaction of SQLite ends in sight
@@ -137,8 +143,8 @@ class SqliteMoves:
         wanted = self._outstanding & set(offers) - skipped
         offered = frozenset(wanted)
         these = json.dumps(list(wanted))
-        rows = driver.execute(_OFFER, (when.now, these, *self._mine)).rowcount
-        if rows != len(wanted):  # some are no longer claimed; of these rows none was offered before
+        rows = driver.execute(_OFFER, (when.now, server, these, *self._mine, server)).rowcount
+        if rows != len(wanted):  # not all are claimed still, or may go there; none was offered before
             offered = frozenset(number for (number,) in driver.execute(_OFFERED, (these, *self._mine)))
         _move(moved, "claimed", "offered", rows)
         self._count(driver, moved, offered=rows, minute=when.minute)
@@ -166,14 +172,14 @@ class SqliteMoves:
         return Place(until is not None, state, held, paused)
 
     def _find(self, driver: sqlite3.Connection, what: Claim, when: When) -> list[Any]:
-        number, limit = self._number, what.limit
+        number, server, limit = self._number, what.server, what.limit
         if what.due:
-            found = driver.execute(self._select_due, (number, when.now, limit))
+            found = driver.execute(self._select_due, (number, when.now, server, limit))
         elif what.only is not None:
-            found = driver.execute(self._select_only, (number, json.dumps(list(what.only)), limit))
+            found = driver.execute(self._select_only, (number, server, json.dumps(list(what.only)), limit))
         else:
             to = _LAST if what.to is None else what.to
-            found = driver.execute(self._select_queue, (number, what.after, to, limit))
+            found = driver.execute(self._select_queue, (number, server, what.after, to, limit))
         rows: list[Any] = json.loads(found.fetchone()[0])
         return rows if what.due else sorted(rows)
 
@@ -204,13 +210,15 @@ class SqliteMoves:
         if not others:
             return
         these = json.dumps([result.outcome.delivery for result in others])
-        was = dict(driver.execute(_OPEN, (these, *self._mine)).fetchall())
+        was = {row[0]: row[1:] for row in driver.execute(_OPEN, (these, *self._mine))}
         now, rows, waiting = when.now, [], False
         for result in others:
             outcome, state = result.outcome, result.state
-            before = was.pop(outcome.delivery, None)
+            before, resends = was.pop(outcome.delivery, (None, 0))
             if before is None:
                 continue  # of another owner, or settled by a person
+            if state is State.expired and resends:
+                state = State.uncertain  # what was sent before may have arrived
             tried = 0 if state is State.queued else 1
             again = result.next_attempt if state is State.deferred else None
             if state is State.queued or state is State.deferred:

@@ -7,7 +7,7 @@ ask often, and counting a million rows takes long. `true_up` compares it with th
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -123,11 +123,15 @@ def true_up(database: Database, number: int) -> None:
             count(connection, number, wrong)
 
 
-def first_in_doubt(connection: sa.Connection, number: int) -> dt.datetime | None:
-    """When the first uncertain copy that was never sent again was offered; None when there is none."""
+def first_in_doubt(connection: sa.Connection, number: int, servers: Collection[str]) -> dt.datetime | None:
+    """When the first uncertain copy that was never sent again was offered, of those that one of these servers
+    may have; None when there is none."""
     moment: dt.datetime | None = connection.execute(
         sa.select(sa.func.min(delivery.c.offered)).where(
-            delivery.c.edition == number, delivery.c.pile == State.uncertain.value, delivery.c.resends == 0
+            delivery.c.edition == number,
+            delivery.c.pile == State.uncertain.value,
+            delivery.c.resends == 0,
+            delivery.c.server.in_(servers),
         )
     ).scalar()
     return moment

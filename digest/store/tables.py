@@ -412,6 +412,8 @@ delivery = Table(
     Column("owner", sa.Text),
     Column("epoch", sa.BigInteger),
     Column("resends", sa.Integer, nullable=False, server_default="0"),  # of an uncertain copy
+    # That it was offered to last, as host:port. No other one may be given a copy that is sent again.
+    Column("server", sa.Text, nullable=False, server_default=""),
     Column("offered", Instant),
     Column("settled", Instant),
     Column("code", sa.Integer, nullable=False, server_default="0"),

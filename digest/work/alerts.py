@@ -20,6 +20,11 @@ def in_doubt(edition: str) -> str:
     return f"in doubt: {edition}"
 
 
+def waits(edition: str) -> str:
+    """The key of the alert that copies of this edition wait for a server that alone may be given them."""
+    return f"waits {edition}"
+
+
 def raise_(desk: Desk, key: str, message: str) -> None:
     """Opens an alert, or brings the words of an open one up to date."""
     desk.installation.raise_alert(key, message, at=desk.clock.now())

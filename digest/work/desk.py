@@ -83,6 +83,7 @@ class Desk(Protocol):
         """What stands around an edition's content in each copy."""
         ...
 
-    def transport(self) -> Transport:
-        """A new connection pool to the relay; the caller closes it."""
+    def transport(self, server: str = "") -> Transport:
+        """A new connection pool to the relay, with the second server behind it; or to that one of
+        `Settings.servers` alone. The caller closes it."""
         ...

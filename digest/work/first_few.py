@@ -1,4 +1,4 @@
-"""The ledger as seen by a canary: only a few mailboxes are in it."""
+"""The ledger with a few mailboxes in it: those of a canary, or of copies that one server alone may have."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class FirstFew:
     def __init__(self, leased: LeasedEdition, keys: Collection[str]) -> None:
         self._leased, self._keys = leased, keys
 
-    def claim(self, limit: int) -> Page:
-        return self._leased.claim(limit, only=self._keys)
+    def claim(self, limit: int, server: str) -> Page:
+        return self._leased.claim(limit, server, only=self._keys)
 
-    def commit(self, results: Sequence[Result], offers: Sequence[int]) -> Offered:
-        return self._leased.commit(results, offers)
+    def commit(self, results: Sequence[Result], offers: Sequence[int], server: str) -> Offered:
+        return self._leased.commit(results, offers, server)
 
     def give_back(self) -> int:
         return self._leased.give_back()

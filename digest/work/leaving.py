@@ -28,11 +28,12 @@ from digest.ports import Transport
 from digest.store.leased import LeasedEdition
 from digest.work import alerts
 from digest.work.audience import fix_audience
+from digest.work.bound import Bound, known
 from digest.work.composer import composer
 from digest.work.desk import Desk
 from digest.work.first_few import FirstFew
 from digest.work.identity import gone
-from digest.work.signal import POLL, Signal
+from digest.work.signal import Signal
 from subscribers import address_key
 
 State = DeliveryState
@@ -48,13 +49,10 @@ _RENEWED = 15.0
 """Seconds between two renewals of the lease while nothing leaves."""
 
 
-def resends(desk: Desk, edition: Edition) -> bool:
-    """Whether copies in doubt are sent once more by themselves.
-
-    Not where there is a second server: a copy must not go to another one than the one that may have it, and
-    after a crash nobody knows which that was.
-    """
-    return edition.policy["uncertain"] == "resend" and not desk.settings.fallback.host
+def resends(desk: Desk, edition: Edition) -> tuple[str, ...]:
+    """The servers to which copies in doubt are sent once more by themselves: each to the one that may have it
+    already. None where the policy is to hold them."""
+    return known(desk.settings) if edition.policy["uncertain"] == "resend" else ()
 
 
 class Leaving:
@@ -100,24 +98,20 @@ class Leaving:
 
     async def _open(self, transport: Transport) -> None:
         """A relay that is down, or refuses us, is found out before anything is changed."""
-        opening = asyncio.create_task(transport.open())
         leaving = self._edition.state in (EditionState.fanning, EditionState.sending)
         again = f"digest send {self._edition.name}" + (" --resume" if leaving else "")
-        while not opening.done():
-            await asyncio.wait({opening}, timeout=POLL)
-            if self._signal.asked and opening.cancel():
-                await asyncio.gather(opening, return_exceptions=True)
-                raise Interrupted(
-                    f"edition {self._edition.name}: stopped while waiting for the relay",
-                    hint=f"Nothing was sent. Go on with: {again}",
-                )
         try:
-            await opening
+            opened = await self._signal.unless_asked(transport.open())
         except TransportError as error:
             if leaving:
                 self._pause_for(error)
             error.hint = f"{error.hint} Nothing was sent. Then: {again}".strip()
             raise
+        if not opened:
+            raise Interrupted(
+                f"edition {self._edition.name}: stopped while waiting for the relay",
+                hint=f"Nothing was sent. Go on with: {again}",
+            )
 
     def _take(self) -> LeasedEdition:
         desk, newsletter = self._desk, self._edition.newsletter
@@ -141,10 +135,10 @@ class Leaving:
             async with desk.generation.counted(), self._signal.passed_on() as stop:
                 with desk.pace.running(self._edition, self._growth) as throttle:
 
-                    def engine(ledger: Ledger) -> Engine:
+                    def engine(ledger: Ledger, through: Transport = transport) -> Engine:
                         return Engine(
                             ledger,
-                            transport,
+                            through,
                             made,
                             clock=desk.clock,
                             stale=stale,
@@ -158,6 +152,17 @@ class Leaving:
                     report = await self._canary(leased, engine, stop, meter)
                     if report is None:
                         report = await self._patiently(leased, engine, stop)
+                    if report.problem is None and not report.stopped:
+                        bound = Bound(
+                            desk,
+                            self._edition,
+                            leased,
+                            used=transport.server,
+                            stale=stale,
+                            signal=self._signal,
+                            warn=self._warn,
+                        )
+                        report = await bound.leave(engine, stop) or report
                 with suppress(StoreError):  # it is only for looking at
                     await asyncio.to_thread(leased.note, 0.0, None)
                     await asyncio.to_thread(self._note_server, transport.server)
@@ -168,9 +173,8 @@ class Leaving:
 
     def _second_server(self, server: str) -> str:
         """What is to be said of mail that leaves through `server`; "" where that is the first one."""
-        smtp, fallback = self._desk.settings.smtp, self._desk.settings.fallback
-        first = f"{smtp.host}:{smtp.port}"
-        if not fallback.host or server == first:
+        first, *others = self._desk.settings.servers
+        if server not in others:
             return ""
         return f"The mail server {first} cannot be used: mail leaves through the second one, {server}."
 
@@ -272,7 +276,7 @@ class Leaving:
         if now >= stale:
             leased.expire()
         if self._resend:
-            leased.resend_uncertain(now - ANSWER_TIME)
+            leased.resend_uncertain(now - ANSWER_TIME, self._resend)
         return stale
 
     def _go_on(self, _chunk: int) -> None:

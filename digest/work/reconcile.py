@@ -26,7 +26,7 @@ from digest.work.meanwhile import withdrawn
 SCHEDULE = "schedule"
 """Who did it, in the audit trail and as approver: the policy, not a person."""
 
-_OURS = frozenset({"held", "missed", "approve", "letters", "early", "edition", "sending"})
+_OURS = frozenset({"held", "missed", "approve", "letters", "early", "edition", "sending", "waits"})
 """How the keys of alerts begin that the state of their edition can settle."""
 
 OPEN = (EditionState.draft, EditionState.approved, EditionState.fanning, EditionState.sending)
@@ -306,6 +306,7 @@ def _settle(desk: Desk, slug: str, open_alerts: set[str]) -> None:
             ("early", edition.state is EditionState.draft),
             ("edition", edition.state in OPEN),
             ("sending", edition.state in OPEN),
+            ("waits", edition.state in OPEN),
         )
         if so
     }

@@ -116,6 +116,7 @@ def rests_until(desk: Desk, edition: Edition) -> dt.datetime | None:
 def _next_attempt(desk: Desk, edition: Edition) -> dt.datetime | None:
     """When the first of the copies that wait is due; None when none does."""
     moments = [desk.ledger.next_attempt(edition.id)]
-    if resends(desk, edition) and (offered := desk.ledger.first_in_doubt(edition.id)):
+    servers = resends(desk, edition)
+    if servers and (offered := desk.ledger.first_in_doubt(edition.id, servers)):
         moments.append(offered + ANSWER_TIME)
     return min((moment for moment in moments if moment is not None), default=None)

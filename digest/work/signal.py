@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from threading import Event
@@ -32,6 +32,17 @@ class Signal:
         while not self.asked and (left := end - loop.time()) > 0:  # noqa: ASYNC110 - set by other threads
             await asyncio.sleep(min(POLL, left))
         return not self.asked
+
+    async def unless_asked(self, step: Coroutine[None, None, None]) -> bool:
+        """Does the step, or gives it up when it is asked; whether it was done. Raises what it raises."""
+        doing = asyncio.create_task(step)
+        while not doing.done():
+            await asyncio.wait({doing}, timeout=POLL)
+            if self.asked and doing.cancel():
+                await asyncio.gather(doing, return_exceptions=True)
+                return False
+        await doing
+        return True
 
     @asynccontextmanager
     async def passed_on(self) -> AsyncIterator[Stop]:

@@ -635,13 +635,13 @@ def test_the_policy_resend_sends_once_more_and_only_after_the_server_gave_up(sen
     uncertain(sending, 1)
     offered = sending.rows()["reader1@example.test"].offered
     leased = sending.take("two")
-    assert leased.resend_uncertain(offered) == 0
-    assert leased.resend_uncertain(offered + dt.timedelta(seconds=1)) == 1
+    assert leased.resend_uncertain(offered, [""]) == 0
+    assert leased.resend_uncertain(offered + dt.timedelta(seconds=1), [""]) == 1
     offer(leased)
     sending.clock.advance(LEASE)
     third = sending.take("three")
     third.recover()
-    assert third.resend_uncertain(sending.clock.now() + HOUR) == 0
+    assert third.resend_uncertain(sending.clock.now() + HOUR, [""]) == 0
     assert sending.states()["reader1"] == "uncertain"
 
 

@@ -29,6 +29,7 @@ from tests.fakes import FixedClock
 
 State = DeliveryState
 MINUTE = dt.timedelta(minutes=1)
+SERVERS = ("one.test:25", "two.test:25")
 
 
 @pytest.fixture
@@ -36,8 +37,8 @@ def room(database: Database, clock: FixedClock) -> Sending:
     return Sending(database, clock)
 
 
-def ids(leased: LeasedEdition, count: int = 9) -> list[int]:
-    return [claimed.recipient.delivery for claimed in leased.claim(count).claimed]
+def ids(leased: LeasedEdition, count: int = 9, server: str = "") -> list[int]:
+    return [claimed.recipient.delivery for claimed in leased.claim(count, server).claimed]
 
 
 def unsent(number: int) -> Result:
@@ -253,17 +254,33 @@ class Player:
         self.claimed: list[int] = []
         self.flying: list[int] = []
         self.first = min(row.subscription for row in room.rows().values())
+        self.server = SERVERS[0]
+        self.offered_to: dict[int, str] = {}
+        self.may_have: dict[int, str] = {}
+
+    def turn(self, number: int) -> None:
+        self.server = SERVERS[number % 2]
 
     def claim(self, number: int) -> None:
-        self.claimed += ids(self.leased, number)
+        self.claimed += ids(self.leased, number, self.server)
 
     def canary(self, number: int) -> None:
         only = [self.room.subscribers.key_of(f"reader{number}@example.test")]
-        self.claimed += [each.recipient.delivery for each in self.leased.claim(9, only=only).claimed]
+        page = self.leased.claim(9, self.server, only=only)
+        self.claimed += [each.recipient.delivery for each in page.claimed]
 
     def offer(self, number: int) -> None:
-        self.flying += self.leased.commit([], self.claimed[:number]).deliveries
+        offered = self.leased.commit([], self.claimed[:number], self.server).deliveries
+        for each in offered:
+            assert self.may_have.get(each, self.server) == self.server
+        self.offered_to.update(dict.fromkeys(offered, self.server))
+        self.flying += offered
         self.claimed = self.claimed[number:]
+
+    def hand_over(self, number: int) -> None:
+        self.turn(number)
+        self.claim(9)
+        self.offer(9)
 
     def accept(self, number: int) -> None:
         self._end(number, accepted)
@@ -284,6 +301,7 @@ class Player:
     def late(self, number: int) -> None:
         if self.old is not None:
             self.old.commit([unsent(each) for each in self.flying[:number]], [])
+            self._nobody_has("queued")
 
     def give_back(self, number: int) -> None:
         self.leased.give_back(None if number else self.claimed[:1])
@@ -293,10 +311,23 @@ class Player:
         self.leased.recover()
 
     def resend(self, _: int) -> None:
-        self.leased.resend_uncertain(self.room.clock.now() + MINUTE)
+        self.leased.resend_uncertain(self.room.clock.now() + MINUTE, ["", *SERVERS])
 
     def resolve(self, number: int) -> None:
         self.room.ledger.resolve(self.room.number, resend=number > 1, now=self.room.clock.now(), actor="op")
+
+    def anew(self, number: int) -> None:
+        now, servers = self.room.clock.now(), SERVERS[number % 2 :]
+        self.room.ledger.resolve(
+            self.room.number, resend=True, now=now, actor="op", servers=servers, anew=True
+        )
+        self._nobody_has("queued")
+
+    def put_off(self, number: int) -> None:
+        self.leased.put_off(SERVERS[number % 2], self.room.clock.now(), "down")
+
+    def call_up(self, _: int) -> None:
+        self.leased.call_up(self.server)
 
     def expire(self, _: int) -> None:
         self.leased.expire()
@@ -309,6 +340,20 @@ class Player:
             self.room.set_edition(state="cancelled")
             self.room.ledger.cancel(self.room.number, now=self.room.clock.now())
 
+    def _nobody_has(self, state: str) -> None:
+        """Of rows in this state that are not bound: it was said so."""
+        for row in self.room.rows().values():
+            if row.state == state and not row.resends:
+                self.may_have.pop(row.id, None)
+
+    def _look(self) -> None:
+        """Whatever may have arrived says where."""
+        for row in self.room.rows().values():
+            if row.state in ("offered", "uncertain") and row.id in self.offered_to:
+                assert row.server == self.offered_to[row.id]
+            if row.state == "uncertain" and row.server:
+                self.may_have[row.id] = row.server
+
     def _end(self, number: int, how: Callable[[int], Result]) -> None:
         """Also of a copy that was claimed and never offered."""
         ended = self.flying[:number] + self.claimed[:1]
@@ -319,11 +364,19 @@ class Player:
 STEPS = sorted(name for name in vars(Player) if not name.startswith("_"))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 3)), max_size=14))
+SERVED = ["hand_over", "doubt", "crash", "resend", "resolve", "late", "unsent", "put_off", "anew"]
+"""What may bring a copy from one server to another."""
+
+
+@pytest.mark.parametrize(("kinds", "least"), [(STEPS, 0), (SERVED, 15)], ids=["all", "servers"])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
 def test_counts_are_those_of_the_rows_whatever_happens(
-    database: Database, clock: FixedClock, steps: list[tuple[str, int]]
+    database: Database, clock: FixedClock, kinds: list[str], least: int, data: st.DataObject
 ) -> None:
+    steps = data.draw(
+        st.lists(st.tuples(st.sampled_from(kinds), st.integers(0, 3)), min_size=least, max_size=20)
+    )
     with database.write() as connection:  # each example begins with nothing
         for table in reversed(delivery.metadata.sorted_tables):
             if table.name != "installation":
@@ -333,6 +386,7 @@ def test_counts_are_those_of_the_rows_whatever_happens(
     for step, number in steps:
         with suppress(SendingStopped):
             getattr(player, step)(number)
+        player._look()
         assert room.ledger.counts(room.number) == by_state(database)
 
 
@@ -372,7 +426,7 @@ def test_an_uncertain_copy_that_is_to_be_sent_again_keeps_the_edition_open(room:
     room.clock.advance(LEASE)
     second = room.take("two")
     second.recover()
-    assert not second.finish(by="test", resends=True)
+    assert not second.finish(by="test", resends=[""])
     assert second.finish(by="test")
 
 

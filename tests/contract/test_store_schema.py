@@ -304,7 +304,7 @@ INSERT INTO bounce (delivery, edition, address_key, kind, at, digest) VALUES (7,
 
 
 def test_an_edition_that_was_leaving_before_the_counts_goes_on_with_them(empty_url: str) -> None:
-    """0002: counts, piles and mailboxes are made from the rows that are there."""
+    """0002: counts, piles and mailboxes are made from the rows that are there. 0003: no server is known."""
     before = Database(empty_url)
     if before.file is not None:
         before.file.touch()
@@ -320,8 +320,8 @@ def test_an_edition_that_was_leaving_before_the_counts_goes_on_with_them(empty_u
     found = {state.value: rows for state, rows in ledger.counts(1).items() if rows}
     assert found == {"queued": 1, "accepted": 1, "skipped": 1}
     with before.write() as connection:
-        rows = connection.exec_driver_sql("SELECT id, mailbox, pile FROM delivery ORDER BY id").all()
+        rows = connection.exec_driver_sql("SELECT id, mailbox, pile, server FROM delivery ORDER BY id").all()
         connection.exec_driver_sql("UPDATE bounce SET kind = 'soft'")
-    assert [tuple(row) for row in rows] == [(7, 1, None), (8, 2, "queued"), (9, None, "skipped")]
+    assert [tuple(row) for row in rows] == [(7, 1, None, ""), (8, 2, "queued", ""), (9, None, "skipped", "")]
     assert before.damage() == []
     before.close()

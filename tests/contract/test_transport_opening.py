@@ -317,16 +317,6 @@ def test_the_second_server_takes_what_the_first_did_not_and_nothing_else() -> No
     assert 8 not in doubtful
 
 
-def test_a_copy_that_may_only_go_to_one_server_waits_for_it() -> None:
-    with SmtpServer() as spare:
-        down = closed_port()
-        bound = [message(1)._replace(server=f"127.0.0.1:{down}"), message(2)]
-        bound.append(message(3)._replace(server=f"127.0.0.1:{spare.port}"))
-        outcomes = deliver(make(port=down, fallback=second(spare)), *bound)
-    assert [o.kind for o in outcomes] == [Kind.unsent, Kind.accepted, Kind.accepted]
-    assert str(down) in outcomes[0].reply
-
-
 def test_when_both_are_down_both_are_named() -> None:
     first, other = closed_port(), closed_port()
     fallback = Smtp(host="127.0.0.1", port=other)

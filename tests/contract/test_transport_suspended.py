@@ -49,6 +49,7 @@ def test_a_transport_can_be_used_again_after_that() -> None:
         await transport.open()
         late.writes = 0
         transport.send([message(1)], late)
+        await late.all(1)
         transport.send([message(2)], later)
         await later.all(1)
         await transport.close()

@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -280,27 +279,6 @@ def test_the_policy_resend_waits_for_the_servers_time_and_sends_once_more(
     assert office.send(resume=True).counts[State.accepted] == PEOPLE
     ids = [each.content.split(b"Message-ID: ")[1].split(b"\r\n")[0] for each in server.received]
     assert len(set(ids)) == PEOPLE
-
-
-def test_a_copy_in_doubt_never_goes_through_a_second_server_by_itself(
-    tmp_path: Path, server: SmtpServer
-) -> None:
-    with SmtpServer() as second:
-        office = Office(
-            tmp_path,
-            server,
-            DIGEST_NEWSLETTER__WEEKLY__UNCERTAIN="resend",
-            DIGEST_FALLBACK__HOST="127.0.0.1",
-            DIGEST_FALLBACK__PORT=str(second.port),
-        )
-        server.faults.append(Fault("dot", reply=b"", then="close", taken=True))
-        office.send()
-        assert office.counts() == {"accepted": PEOPLE - 1, "uncertain": 1}
-        server.faults.append(Fault("greeting", reply=b"421 4.3.2 going away", then="close", times=-1))
-        office.clock.advance(dt.timedelta(minutes=11))
-        with suppress(NothingToDo):  # it is finished and the copy listed, as with "hold"
-            office.send(resume=True)
-    assert second.received == []
 
 
 def test_a_server_that_is_killed_in_the_middle_loses_nobody(

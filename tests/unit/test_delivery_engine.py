@@ -59,10 +59,13 @@ class MemoryLedger:
         self.stolen: set[int] = set()
         self.leaving: set[int] = set()
         self.gone: set[int] = set()
+        self.servers: list[str] = []
+        self.offered_to: dict[int, str] = {}
         self.lease = dt.timedelta(minutes=1)
         self.commit_hook: Callable[[], object] = lambda: None
 
-    def claim(self, limit: int) -> Page:
+    def claim(self, limit: int, server: str) -> Page:
+        self.servers.append(server)
         self.threads.add(threading.get_ident())
         if self.claim_breaks and (error := self.claim_breaks.popleft()):
             raise error
@@ -78,7 +81,7 @@ class MemoryLedger:
         )
         return Page(page, len(skipped), len(queued) <= limit)
 
-    def commit(self, results: Sequence[Result], offers: Sequence[int]) -> Offered:
+    def commit(self, results: Sequence[Result], offers: Sequence[int], server: str) -> Offered:
         self.threads.add(threading.get_ident())
         self.commit_hook()
         if self.commit_breaks and (error := self.commit_breaks.popleft()):
@@ -97,6 +100,7 @@ class MemoryLedger:
             elif number not in self.stolen:
                 assert self.states[number] is State.claimed
                 self.states[number] = State.offered
+                self.offered_to[number] = server
                 offered.add(number)
         self.groups.append((len(results), len(offers)))
         self.most_offered = max(self.most_offered, sum(s is State.offered for s in self.states.values()))
@@ -147,11 +151,15 @@ class ScriptedTransport:
     async def open(self) -> None:
         return None
 
-    def send(self, messages: Sequence[Message], results: Results) -> None:
+    def send(self, messages: Sequence[Message], results: Results, server: str = "") -> None:
         loop = asyncio.get_running_loop()
         for message in messages:
             number = message.delivery
             assert self.ledger.states[number] is State.offered, "sent before it was offered"
+            assert self.ledger.offered_to[number] == server, "sent to another server than offered"
+            if server != self.server:
+                results.outcome(Outcome(number, Kind.unsent, reply="it was for another server"))
+                continue
             self.sent.append(number)
             if number == self.faulty:
                 raise RuntimeError("oops")
@@ -178,6 +186,14 @@ class ScriptedTransport:
             timer.cancel()
             self.sent.remove(number)
             results.outcome(Outcome(number, Kind.unsent, reply="taken back"))
+
+    def turn_to(self, server: str) -> None:
+        """Another server is in use; what was under way had not begun."""
+        self.server = server
+        for number, (timer, results) in list(self.under_way.items()):
+            timer.cancel()
+            del self.under_way[number]
+            results.outcome(Outcome(number, Kind.unsent, reply="it was for another server"))
 
     def break_off(self) -> None:
         for number, (timer, results) in list(self.under_way.items()):
@@ -356,8 +372,8 @@ def test_rates_of_domains_are_kept_without_standing_still(run: Callable[..., Rep
     room = Room(40, slow=slow)
     claim = room.ledger.claim
 
-    def claim_of_two_domains(limit: int) -> Page:
-        page = claim(limit)
+    def claim_of_two_domains(limit: int, server: str) -> Page:
+        page = claim(limit, server)
         rows = [row._replace(domain=f"{row.recipient.delivery % 2}.test") for row in page.claimed]
         return replace(page, claimed=tuple(rows))
 
@@ -365,6 +381,51 @@ def test_rates_of_domains_are_kept_without_standing_still(run: Callable[..., Rep
     throttle = Throttle(domains={"0.test": Rate(100, 1), "1.test": Rate(70, 1)})
     report = run(asyncio.wait_for(room.engine(throttle).run(), 10))
     assert report.done == {State.accepted: 40}
+
+
+# --- two servers --------------------------------------------------------------------------------------
+
+
+def test_what_waited_for_the_first_server_is_offered_anew_for_the_second() -> None:
+    """Also more often than a copy may come back by its own fault."""
+    room = Room(3)
+    room.transport.delay = lambda: 10.0
+
+    async def run() -> Report:
+        going = asyncio.create_task(room.engine().run())
+        for number in range(6):
+            await until(lambda: len(room.transport.under_way) == 3)
+            if number == 5:
+                room.transport.delay = lambda: 0.0
+            room.transport.turn_to(f"other{number}.test:25")
+        return await going
+
+    assert asyncio.run(run()).done[State.accepted] == 3
+    assert room.ledger.count() == {State.accepted: 3}
+    assert set(room.ledger.offered_to.values()) == {"other5.test:25"}
+
+
+def test_what_was_offered_while_the_transport_turned_to_another_server_is_offered_anew() -> None:
+    room = Room(6)
+
+    def turn() -> None:
+        room.transport.server = "second.test:25"
+        room.ledger.commit_hook = lambda: None
+
+    room.ledger.commit_hook = turn
+    report = room.run()
+    assert report.problem is None
+    assert room.ledger.count() == {State.accepted: 6}
+    assert set(room.ledger.offered_to.values()) == {"second.test:25"}
+    assert room.ledger.servers[0] == "relay.test:25"
+    assert room.ledger.servers[-1] == "second.test:25"
+
+
+def test_a_copy_that_is_for_another_server_stays_queued_and_does_not_keep_the_run_going() -> None:
+    room = Room(5)
+    room.ledger.stolen = {2, 4}
+    assert room.run() == Report({State.accepted: 3})
+    assert room.ledger.count() == {State.accepted: 3, State.queued: 2}
 
 
 # --- what becomes of a copy ---------------------------------------------------------------------------
@@ -448,13 +509,13 @@ def test_a_deferred_copy_that_comes_due_while_the_last_ones_leave_does_not_wait_
     room.transport.delay = lambda: 0.03
     claim = room.ledger.claim
 
-    def claim_also_what_is_due(limit: int) -> Page:
+    def claim_also_what_is_due(limit: int, server: str) -> Page:
         if room.ledger.states[1] is State.deferred:
             again = room.ledger.results[1].next_attempt
             assert again is not None
             if again <= room.clock.now():
                 room.ledger.states[1] = State.queued
-        return claim(limit)
+        return claim(limit, server)
 
     room.ledger.claim = claim_also_what_is_due  # type: ignore[method-assign]
     room.ledger.lease = dt.timedelta(days=1)
@@ -669,8 +730,8 @@ def test_offers_of_which_nobody_knows_whether_they_were_written_are_not_in_doubt
     room = Room(10)
     commit, lost = room.ledger.commit, [StoreError("the connection was lost behind the commit")]
 
-    def commit_and_lose(results: Sequence[Result], offers: Sequence[int]) -> Offered:
-        offered = commit(results, offers)
+    def commit_and_lose(results: Sequence[Result], offers: Sequence[int], server: str) -> Offered:
+        offered = commit(results, offers, server)
         if offers and lost:
             raise lost.pop()
         return offered

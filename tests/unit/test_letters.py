@@ -105,7 +105,7 @@ class Slow(Relay):
         if not self.opens:
             await asyncio.sleep(60)
 
-    def send(self, messages: Sequence[Message], results: Results) -> None:
+    def send(self, messages: Sequence[Message], results: Results, server: str = "") -> None:
         room = self.quick - len(self.taken)
         super().send(messages[:room], results)
         self.waiting += [(message, results) for message in messages[room:]]
