@@ -293,6 +293,23 @@ def test_rejected_lines_go_into_a_file_with_row_and_reason(run: Run) -> None:
     assert Path(found["rejects_file"]).read_text().splitlines()[1].startswith("4,,it is cut off,")
 
 
+def test_what_was_left_out_is_told_in_words(app: App) -> None:
+    machines = [entry(f"/news/{page}") for page in range(30)]
+    write("some.log", *people(3), *machines, entry("/x", method="HEAD"), *people(2, "/news/nothing"))
+    result = CliRunner().invoke(signals.command, ["import", "some.log"], obj=app)
+    assert result.exit_code == 0
+    assert "1 requests left out: not GET" in result.stderr
+    assert "1 visitors left out: they read like machines" in result.stderr
+    assert "2  https://a.example/news/nothing" in result.stderr
+    assert result.stdout == (
+        "log: 1 logs; 36 lines, 35 page views of people, 0 lines rejected; readers a story and day: 1 new, "
+        "0 replaced\n"
+    )
+    listed = CliRunner().invoke(signals.command, ["list"], obj=app)
+    assert "2026-11-16 08:00Z" in listed.stdout
+    assert "by hand" in listed.stdout
+
+
 def test_a_table_without_its_metric_is_no_log(run: Run, app: App) -> None:
     Path("some.csv").write_text("story,at,value\n1,2026-11-15,5\n")
     result = CliRunner().invoke(signals.command, ["import", "some.csv"], obj=app)

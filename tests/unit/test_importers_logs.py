@@ -182,6 +182,15 @@ def test_json_is_read_by_the_usual_names() -> None:
         assert (found.agent, found.status, found.referrer) == ("A/1", 200, "")
 
 
+def test_an_agent_that_was_not_sent_is_not_one_that_was_not_logged() -> None:
+    caddy = WRITERS["caddy"](entry(agent=""), dt.UTC)
+    assert parse(caddy, "json").agent == ""
+    assert parse(caddy.replace('"headers": {}, ', "").replace(', "headers": {}', ""), "json").agent is None
+    nginx = '{"ts":1794816000,"ip":"::1","status":200,"request":"GET / HTTP/1.1","http_user_agent":"-"}'
+    assert parse(nginx, "json").agent == ""
+    assert parse(nginx.replace(',"http_user_agent":"-"', ""), "json").agent is None
+
+
 def test_w3c_logs_of_iis_are_read_and_columns_may_change_on_the_way() -> None:
     text = (
         "#Software: Microsoft Internet Information Services 10.0\n"

@@ -81,7 +81,7 @@ class JsonLines:
         if not (status.isascii() and status.isdigit()):
             raise ValueError("its status is no number")
         agent: str | None = shown(_text(cells["agent"])) if "agent" in cells else None
-        if agent is None and "respheaders" not in cells and "request.headers" in cells:
+        if agent is None and "request.headers" in cells:
             agent = ""  # Caddy writes the headers that there were: one without an agent had none
         return Entry(
             any_form(cells["at"]),
