@@ -13,6 +13,8 @@ from digest.schedule import Schedule
 from digest.store.editions import Editions
 from digest.store.installation import Installation
 from digest.store.ledger import SqlLedger
+from digest.store.logs import Logs
+from digest.store.signals import Signals
 from digest.store.sources import Sources
 from digest.store.stories import Stories
 from digest.tokens import KeyRing
@@ -48,6 +50,12 @@ class Desk(Protocol):
 
     @property
     def sources(self) -> Sources: ...
+
+    @property
+    def logs(self) -> Logs: ...
+
+    @property
+    def signals(self) -> Signals: ...
 
     @property
     def editions(self) -> Editions: ...

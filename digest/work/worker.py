@@ -3,9 +3,9 @@
 APScheduler only wakes it: jobs in memory, nothing persistent. What is due is computed from the tables each
 time, so a missed or doubled wake-up changes nothing.
 
-Three things have threads of their own, so that none keeps another waiting: rounds (what is due), looking at
-sources, and each edition that leaves. At the end only the last are waited for, because they have copies in
-flight; the others can be left at any step, as if the process had been killed there.
+These have threads of their own, so that none keeps another waiting: rounds (what is due), looking at sources,
+looking at signals, and each edition that leaves. At the end only the last are waited for, because they have
+copies in flight; the others can be left at any step, as if the process had been killed there.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from digest.work import alerts
 from digest.work.backoff import Backoff
 from digest.work.desk import Desk
 from digest.work.identity import gone, identity
+from digest.work.measure import measure
 from digest.work.poll import poll
 from digest.work.reconcile import reconcile
 from digest.work.send import Sent, rests_until, send
@@ -70,6 +71,7 @@ class Worker:
         for name, work, every in (
             ("rounds", self.round, self._every),
             ("sources", self.poll, max(self._every, 15.0)),
+            ("signals", self.measure, max(self._every, 15.0)),
         ):
             wake = threading.Event()
             scheduler.add_job(wake.set, "interval", seconds=every, next_run_time=now)
@@ -138,6 +140,21 @@ class Worker:
                 self._say_once(f"source {polled.source}: {polled.error}")
             elif polled.counts.new or polled.counts.changed:
                 self._say(f"source {polled.source}: {polled.counts.new} new, {polled.counts.changed} changed")
+            if self._stop.is_set():
+                return
+
+    def measure(self) -> None:
+        """Looks at the signals that are due; on its own, for logs can take minutes."""
+        if not self._leads():
+            return
+        for measured in measure(self._desk, self._desk.settings.signals):
+            if measured.error:
+                self._say_once(f"signals {measured.source}: {measured.error}")
+            for date, count in sorted(measured.read.late.items()) if measured.read else ():
+                self._say(
+                    f"signals {measured.source}: {count:,} visits of {date} came when that day was closed, "
+                    "and do not count"
+                )
             if self._stop.is_set():
                 return
 
