@@ -132,6 +132,7 @@ RANKERS: dict[str, Callable[[Period], list[int]]] = {
     "digest": product(SETTINGS),
     "digest, nothing folded": product(replace(SETTINGS, similarity=math.inf)),
     "digest, no projection": product(replace(SETTINGS, projection=dt.timedelta(0))),
+    "digest, six hours": product(replace(SETTINGS, projection=dt.timedelta(hours=6))),
 }
 
 

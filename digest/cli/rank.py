@@ -94,7 +94,7 @@ def _ranking(
     if limit is not None:
         settings = dataclasses.replace(settings, count=limit)
     if metric is not None:
-        settings = dataclasses.replace(settings, metric=metric)
+        settings = dataclasses.replace(settings, metric=metric, weights={})
     # What the edition of this very window reserved is what it was ranked for, not an earlier use.
     own = app.editions.for_period(newsletter, window.start.date())
     candidates, used = app.stories.candidates(

@@ -22,11 +22,12 @@ from digest.model import (
     StoryKind,
     Window,
 )
-from digest.ranking import diversity, duplicates, explain, holds, signals
+from digest.ranking import carry, diversity, duplicates, explain, holds, signals, weigh
 from digest.ranking.arrange import arrange
 from digest.ranking.brief import Brief
 from digest.ranking.entry import Entry, in_order
 from digest.ranking.score import score_story
+from digest.ranking.signals import Signal
 
 
 def rank(
@@ -57,12 +58,12 @@ def rank(
         rejects.add(capped.entry, capped.by, capped.reason)
     for place, entry in enumerate(selection.below, len(selection.chosen) + 1):
         rejects.add(entry, LeftOutBy.rank, explain.below(entry, place, brief))
-    picks = _picks(selection, groups, brief, median=_median(entries))
+    picks = _picks(selection, groups, brief, medians=_medians(entries))
     return Ranking(
         window=window,
         picks=picks,
         left_out=rejects.listed(groups, picks),
-        metric=brief.signal.metric.name if brief.signal is not None else "",
+        metric=" + ".join(signal.metric.name for signal in brief.signals),
         hold=_hold(picks, pool, brief, rejects, trouble),
     )
 
@@ -71,32 +72,60 @@ def rank(
 
 
 def _with_signal(brief: Brief, pool: Sequence[Candidate]) -> tuple[Brief, str]:
-    """Finds the metric to rank by, and says what is wrong with it."""
+    """Finds the metrics to rank by, and says what is wrong with them."""
     if brief.latest or not pool:
         return brief, ""
     known = signals.survey(pool, brief.window, brief.cut)
-    signal = signals.choose(known, brief.settings.metric)
-    if signal is None or not signal.coverage:
-        return brief, holds.no_figures(brief.settings.metric, known, len(pool))
-    return dataclasses.replace(brief, signal=signal), holds.stale(signal, brief.settings.stale_after)
+    weights = brief.settings.weights
+    names = sorted(weights, key=lambda name: (-weights[name], name)) or [brief.settings.metric]
+    chosen, trouble = list[Signal](), list[str]()
+    for name in names:
+        signal = signals.choose(known, name)
+        if signal is None or not signal.coverage:
+            trouble.append(holds.no_figures(name, known, len(pool)))
+        else:
+            chosen.append(_carried(dataclasses.replace(signal, weight=weights.get(name, 1.0)), pool, brief))
+            trouble.append(holds.stale(signal, brief.settings.stale_after))
+    mixed = signals.people_and_views(signal.metric for signal in chosen)
+    if mixed is not None:
+        return brief, holds.mixed(*mixed)
+    return dataclasses.replace(brief, signals=tuple(chosen)), " ".join(each for each in trouble if each)
+
+
+def _carried(signal: Signal, pool: Sequence[Candidate], brief: Brief) -> Signal:
+    projection = brief.settings.projection
+    seconds = carry.learned(pool, signal, brief.window) if projection is None else projection.total_seconds()
+    return dataclasses.replace(signal, carry=seconds)
 
 
 def _entries(pool: Sequence[Candidate], brief: Brief) -> list[Entry]:
     """Every candidate with its score, in order."""
-    entries = []
-    for candidate in pool:
-        story, scored = candidate.story, None
-        if brief.signal is not None:
-            series = candidate.signals.get(brief.signal.metric.name)
-            scored = score_story(story, series, brief.signal, brief.settings.projection)
-        entries.append(Entry(story, scored, pinned=story.id in brief.choices.pinned))
+    by_story = [_parts(candidate, brief.signals) for candidate in pool]
+    average = weigh.averages(by_story)
+    entries = [
+        Entry(
+            candidate.story,
+            weigh.combine(parts, brief.signals, average),
+            pinned=candidate.story.id in brief.choices.pinned,
+            parts=parts,
+        )
+        for candidate, parts in zip(pool, by_story, strict=True)
+    ]
     return in_order(entries, brief.settings.order)
 
 
-def _median(entries: Sequence[Entry]) -> float:
-    """Of the increases of all candidates that have figures."""
-    gains = [entry.scored.score.gained for entry in entries if entry.scored is not None]
-    return statistics.median(gains) if gains else 0.0
+def _parts(candidate: Candidate, by: Sequence[Signal]) -> tuple[weigh.Part, ...]:
+    scored = ((s, score_story(candidate.story, candidate.signals.get(s.metric.name), s)) for s in by)
+    return tuple((signal, found) for signal, found in scored if found is not None)
+
+
+def _medians(entries: Sequence[Entry]) -> Mapping[str, float]:
+    """Metric name -> median of the increases of all candidates that have figures of it."""
+    gains: dict[str, list[float]] = {}
+    for entry in entries:
+        for signal, scored in entry.parts:
+            gains.setdefault(signal.metric.name, []).append(scored.score.gained)
+    return {name: statistics.median(of) for name, of in gains.items()}
 
 
 def _eligible(entries: Sequence[Entry], brief: Brief, rejects: _Rejects) -> tuple[list[Entry], list[Entry]]:
@@ -171,7 +200,11 @@ def _comparable(leaders: Sequence[Entry], brief: Brief, rejects: _Rejects) -> li
 
 
 def _picks(
-    selection: diversity.Selection, groups: Mapping[int, list[Entry]], brief: Brief, *, median: float
+    selection: diversity.Selection,
+    groups: Mapping[int, list[Entry]],
+    brief: Brief,
+    *,
+    medians: Mapping[str, float],
 ) -> tuple[Pick, ...]:
     order = arrange(in_order(selection.chosen, brief.settings.order), brief.choices.pinned)
     return tuple(
@@ -182,7 +215,7 @@ def _picks(
             reasons=explain.reasons(
                 entry,
                 brief,
-                median=median,
+                medians=medians,
                 folded=len(groups[entry.story.id]),
                 replaced=selection.replaced.get(entry.story.id),
             ),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from digest.model import Order, Story
 from digest.ranking.score import Scored
+from digest.ranking.weigh import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,8 @@ class Entry:
     story: Story
     scored: Scored | None
     pinned: bool = False
+    parts: tuple[Part, ...] = ()
+    """What each signal says, the heaviest first."""
 
     @property
     def value(self) -> float | None:

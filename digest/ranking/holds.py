@@ -35,6 +35,14 @@ def no_figures(name: str, signals: Mapping[str, Signal], stories: int) -> str:
     return f"{what} Import them (digest signals import), {_BY_HAND}, or {change}."
 
 
+def mixed(people: str, views: str) -> str:
+    """For weights that would add people and page views."""
+    return (
+        f'"{people}" counts people and "{views}" page views: two measures of the same reading, which no '
+        f"list adds up. Leave one of them out of the newsletter's signals, or {_BY_HAND}."
+    )
+
+
 def stale(signal: Signal, allowed: dt.timedelta) -> str:
     """ "" when the figures are fresh enough: the latest is at most `allowed` older than the cut-off."""
     age = signal.cut - signal.reach
