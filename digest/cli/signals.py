@@ -31,16 +31,25 @@ def command() -> None:
     Examples:
       digest signals import points.csv --metric points --kind total
       digest signals import readers.csv --metric readers --kind count --distinct --bucket 1d
-      digest signals import export.csv --metric views --kind count --map story=Page --map at=Day""",
+      digest signals import export.csv --metric views --kind count --map story=Page --map at=Day
+      digest signals import most-read.csv --metric "most read points" --kind rank""",
 )
 @click.argument("document", metavar="FILE|URL|-")
 @click.option(
     "--metric", required=True, metavar="NAME", help="What is measured, such as readers, views or points."
 )
 @click.option(
-    "--kind", required=True, type=click.Choice(["count", "total"]),
-    help="count: events since the reading before, to be added up. total: a running figure that grows.",
+    "--kind", required=True, type=click.Choice(["count", "total", "rank"]),
+    help="count: events since the reading before, to be added up. total: a running figure that grows. "
+    'rank: the place in a list such as "most read", 1 the best; kept as a count of places, see --places.',
 )  # fmt: skip
+@click.option(
+    "--places",
+    type=click.IntRange(2, 1000),
+    default=10,
+    show_default=True,
+    help="How long the list of --kind rank is: the first place counts so much, the last one 1.",
+)
 @click.option("--distinct", is_flag=True, help="It counts people (readers a day), not views.")
 @click.option(
     "--bucket", type=DURATION, help="How long one count lasts, such as 1h or 1d; its time is the start."
@@ -74,6 +83,7 @@ def import_(
     document: str,
     metric: str,
     kind: str,
+    places: int,
     distinct: bool,
     bucket: dt.timedelta | None,
     source: str,
@@ -101,7 +111,11 @@ def import_(
             f"--metric {metric!r} is no name for a metric",
             hint='Such as readers, views or points; "auto" in config.toml means the best there is.',
         )
-    measured = Metric(line(metric, 60), MetricKind(kind), distinct=distinct, bucket=bucket)
+    ranks = kind == "rank"
+    if ranks and distinct:
+        raise UsageError("a place in a list counts nobody", hint="Leave out --distinct, or --kind rank.")
+    measured_as = MetricKind.count if ranks else MetricKind(kind)
+    measured = Metric(line(metric, 60), measured_as, distinct=distinct, bucket=bucket)
     kept = Rejects(rejects, document)
     notes: list[str] = []
     with opened(document) as found:
@@ -117,6 +131,7 @@ def import_(
                 mapped=chosen,
                 zone=zone,
                 base_url=base_url or app.settings.site.url,
+                places=places if ranks else 0,
             )
             with progress(f"Reading {found.name} (bytes)", found.size or None) as bar:
                 read = at = 0
