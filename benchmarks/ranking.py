@@ -17,10 +17,9 @@ import datetime as dt
 import gzip
 import math
 import os
-import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,9 +33,9 @@ from digest.model import (
     Window,
 )
 from digest.ranking import rank
+from digest.work.backtest import PLACES, interval, ndcg
 
 POINTS = Metric("points", MetricKind.total)
-PLACES = 10
 FEWEST = 30
 """A period with fewer stories was an outage of the reader, not a quiet day."""
 
@@ -134,26 +133,6 @@ RANKERS: dict[str, Callable[[Period], list[int]]] = {
     "digest, no projection": product(replace(SETTINGS, projection=dt.timedelta(0))),
     "digest, six hours": product(replace(SETTINGS, projection=dt.timedelta(hours=6))),
 }
-
-
-# --- scoring --------------------------------------------------------------------------------------
-
-
-def ndcg(chosen: Sequence[int], gains: dict[int, float]) -> float:
-    best = sorted(gains.values(), reverse=True)
-    return _discounted([gains[story] for story in chosen]) / _discounted(best)
-
-
-def _discounted(gains: Sequence[float]) -> float:
-    return sum(gain / math.log2(place + 1) for place, gain in enumerate(gains[:PLACES], 1))
-
-
-def interval(differences: Sequence[float], rounds: int = 2000) -> tuple[float, float]:
-    """The middle 95 % of the means of `rounds` resamples; the same on every run."""
-    chance = random.Random(20261116)
-    size = len(differences)
-    means = sorted(sum(chance.choices(differences, k=size)) / size for _ in range(rounds))
-    return means[round(0.025 * rounds)], means[round(0.975 * rounds) - 1]
 
 
 def run() -> None:

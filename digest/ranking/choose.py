@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import statistics
 from collections import Counter
@@ -22,12 +21,10 @@ from digest.model import (
     StoryKind,
     Window,
 )
-from digest.ranking import carry, diversity, duplicates, explain, holds, signals, weigh
+from digest.ranking import diversity, duplicates, explain, holds, judge
 from digest.ranking.arrange import arrange
 from digest.ranking.brief import Brief
 from digest.ranking.entry import Entry, in_order
-from digest.ranking.score import score_story
-from digest.ranking.signals import Signal
 
 
 def rank(
@@ -48,7 +45,7 @@ def rank(
     cut = window.end if until is None else min(until, window.end)
     by_id = {candidate.story.id: candidate for candidate in candidates}
     pool = [by_id[story] for story in sorted(by_id)]
-    brief, trouble = _with_signal(Brief(window, cut, settings, choices, used), pool)
+    brief, trouble = judge.with_signals(Brief(window, cut, settings, choices, used), pool)
     rejects = _Rejects()
     entries = _entries(pool, brief)
     eligible, earlier = _eligible(entries, brief, rejects)
@@ -71,52 +68,13 @@ def rank(
 # --- the steps, in order --------------------------------------------------------------------------
 
 
-def _with_signal(brief: Brief, pool: Sequence[Candidate]) -> tuple[Brief, str]:
-    """Finds the metrics to rank by, and says what is wrong with them."""
-    if brief.latest or not pool:
-        return brief, ""
-    known = signals.survey(pool, brief.window, brief.cut)
-    weights = brief.settings.weights
-    names = sorted(weights, key=lambda name: (-weights[name], name)) or [brief.settings.metric]
-    chosen, trouble = list[Signal](), list[str]()
-    for name in names:
-        signal = signals.choose(known, name)
-        if signal is None or not signal.coverage:
-            trouble.append(holds.no_figures(name, known, len(pool)))
-        else:
-            chosen.append(_carried(dataclasses.replace(signal, weight=weights.get(name, 1.0)), pool, brief))
-            trouble.append(holds.stale(signal, brief.settings.stale_after))
-    mixed = signals.people_and_views(signal.metric for signal in chosen)
-    if mixed is not None:
-        return brief, holds.mixed(*mixed)
-    return dataclasses.replace(brief, signals=tuple(chosen)), " ".join(each for each in trouble if each)
-
-
-def _carried(signal: Signal, pool: Sequence[Candidate], brief: Brief) -> Signal:
-    projection = brief.settings.projection
-    seconds = carry.learned(pool, signal, brief.window) if projection is None else projection.total_seconds()
-    return dataclasses.replace(signal, carry=seconds)
-
-
 def _entries(pool: Sequence[Candidate], brief: Brief) -> list[Entry]:
     """Every candidate with its score, in order."""
-    by_story = [_parts(candidate, brief.signals) for candidate in pool]
-    average = weigh.averages(by_story)
     entries = [
-        Entry(
-            candidate.story,
-            weigh.combine(parts, brief.signals, average),
-            pinned=candidate.story.id in brief.choices.pinned,
-            parts=parts,
-        )
-        for candidate, parts in zip(pool, by_story, strict=True)
+        Entry(candidate.story, scored, pinned=candidate.story.id in brief.choices.pinned, parts=parts)
+        for candidate, (scored, parts) in zip(pool, judge.scores(pool, brief.signals), strict=True)
     ]
     return in_order(entries, brief.settings.order)
-
-
-def _parts(candidate: Candidate, by: Sequence[Signal]) -> tuple[weigh.Part, ...]:
-    scored = ((s, score_story(candidate.story, candidate.signals.get(s.metric.name), s)) for s in by)
-    return tuple((signal, found) for signal, found in scored if found is not None)
 
 
 def _medians(entries: Sequence[Entry]) -> Mapping[str, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import ranking as bench
+from digest.work.backtest import interval, ndcg
 
 pytestmark = pytest.mark.real_data
 
@@ -21,7 +22,7 @@ def history(real_data: Path) -> bench.History:
 def scores(history: bench.History, days: int, ranker: str) -> Iterator[float]:
     for period in history.periods(dt.timedelta(days=days)):
         gains = {each.story.id: history.final[each.story.id] for each in period.candidates}
-        yield bench.ndcg(bench.RANKERS[ranker](period), gains)
+        yield ndcg(bench.RANKERS[ranker](period), gains)
 
 
 @pytest.mark.parametrize(("days", "least", "periods"), [(7, 0.992, 47), (1, 0.950, 329)])
@@ -31,5 +32,5 @@ def test_one_setting_finds_what_turned_out_most_popular(
     digest, raw = (list(scores(history, days, ranker)) for ranker in ("digest", "raw points"))
     assert len(digest) == periods
     assert sum(digest) / periods >= least
-    low, _ = bench.interval([one - other for one, other in zip(digest, raw, strict=True)])
+    low, _ = interval([one - other for one, other in zip(digest, raw, strict=True)])
     assert low > 0
