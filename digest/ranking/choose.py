@@ -5,15 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from digest.model import (
     Candidate,
     Choices,
     LeftOut,
     LeftOutBy,
-    Order,
     Pick,
     Ranking,
     RankingSettings,
@@ -46,15 +46,15 @@ def rank(
     by_id = {candidate.story.id: candidate for candidate in candidates}
     pool = [by_id[story] for story in sorted(by_id)]
     brief, trouble = judge.with_signals(Brief(window, cut, settings, choices, used), pool)
-    rejects = _Rejects()
     entries = _entries(pool, brief)
+    rejects = _Rejects({entry.story.id: place for place, entry in enumerate(entries)})
     eligible, earlier = _eligible(entries, brief, rejects)
     leaders, groups = _folded(eligible, earlier, brief, rejects)
     selection = diversity.select(_comparable(leaders, brief, rejects), settings)
     for capped in selection.capped:
         rejects.add(capped.entry, capped.by, capped.reason)
     for place, entry in enumerate(selection.below, len(selection.chosen) + 1):
-        rejects.add(entry, LeftOutBy.rank, explain.below(entry, place, brief))
+        rejects.add(entry, LeftOutBy.rank, partial(explain.below, entry, place, brief))
     picks = _picks(selection, groups, brief, medians=_medians(entries))
     return Ranking(
         window=window,
@@ -97,7 +97,7 @@ def _eligible(entries: Sequence[Entry], brief: Brief, rejects: _Rejects) -> tupl
         if story.id in brief.choices.excluded:
             rejects.add(entry, LeftOutBy.excluded, explain.EXCLUDED)
         elif story.withdrawn is not None:
-            rejects.add(entry, LeftOutBy.withdrawn, explain.withdrawn(story.withdrawn, brief))
+            rejects.add(entry, LeftOutBy.withdrawn, partial(explain.withdrawn, story.withdrawn, brief))
         elif story.id in brief.used:
             earlier.append(entry)
             rejects.add(entry, LeftOutBy.used, explain.USED)
@@ -106,9 +106,9 @@ def _eligible(entries: Sequence[Entry], brief: Brief, rejects: _Rejects) -> tupl
         elif story.kind is StoryKind.sponsored:
             rejects.add(entry, LeftOutBy.sponsored, explain.SPONSORED)
         elif story.date >= brief.window.end or story.date > brief.cut:
-            rejects.add(entry, LeftOutBy.too_young, explain.too_late(story, brief))
+            rejects.add(entry, LeftOutBy.too_young, partial(explain.too_late, story, brief))
         elif brief.cut - story.date < brief.settings.minimum_age:
-            rejects.add(entry, LeftOutBy.too_young, explain.too_young(story, brief))
+            rejects.add(entry, LeftOutBy.too_young, partial(explain.too_young, story, brief))
         else:
             eligible.append(entry)
     return eligible, earlier
@@ -137,10 +137,10 @@ def _folded(
         if leader is None:
             continue
         if leader in shown:
-            rejects.add(entry, LeftOutBy.used, explain.used_as(titles[leader]))
+            rejects.add(entry, LeftOutBy.used, partial(explain.used_as, titles[leader]))
         else:
             groups[leader].append(entry)
-            rejects.add(entry, LeftOutBy.folded, explain.folded_into(titles[leader]))
+            rejects.add(entry, LeftOutBy.folded, partial(explain.folded_into, titles[leader]))
     return [entry for entry in eligible if entry.story.id not in into], groups
 
 
@@ -204,32 +204,41 @@ def _hold(
 # --- left out -------------------------------------------------------------------------------------
 
 
+Reason = str | Callable[[], str]
+
+
 @dataclass
 class _Rejects:
     """Collects who was left out, and then keeps the near misses."""
 
-    _rows: list[tuple[Entry, LeftOut]] = field(default_factory=list)
+    places: Mapping[int, int]
+    """Story -> its place in the order of all."""
+    _rows: list[tuple[Entry, LeftOutBy, Reason]] = field(default_factory=list)
 
-    def add(self, entry: Entry, by: LeftOutBy, reason: str) -> None:
-        self._rows.append((entry, LeftOut(entry.story, by, reason, entry.value)))
+    def add(self, entry: Entry, by: LeftOutBy, reason: Reason) -> None:
+        """`reason` is put into words only for those that are listed: hardly any of twenty thousand."""
+        self._rows.append((entry, by, reason))
 
-    def all(self) -> Iterable[LeftOut]:
-        return (row for _, row in self._rows)
+    def all(self) -> Iterable[LeftOutBy]:
+        return (by for _, by, _ in self._rows)
 
     def pinned(self) -> list[tuple[Story, LeftOutBy]]:
-        return [(row.story, row.by) for entry, row in self._rows if entry.pinned]
+        return [(entry.story, by) for entry, by, _ in self._rows if entry.pinned]
 
     def listed(self, groups: Mapping[int, list[Entry]], picks: Sequence[Pick]) -> tuple[LeftOut, ...]:
         """Best first. Folded stories are listed where the one that stands for them is."""
-        rows = {row.story.id: row for _, row in self._rows}
+        ordered = sorted(self._rows, key=lambda row: self.places[row[0].story.id])
         shown = {pick.story.id for pick in picks}
         counts: Counter[LeftOutBy] = Counter()
         kept = []
-        for entry in in_order([entry for entry, _ in self._rows], Order.popular):
-            row = rows[entry.story.id]
-            counts[row.by] += 1
-            if row.by is LeftOutBy.folded or counts[row.by] <= explain.LIMITS.get(row.by, len(rows)):
-                kept.append(row)
-                shown.add(row.story.id)
+        for entry, by, reason in ordered:
+            counts[by] += 1
+            if by is LeftOutBy.folded or counts[by] <= explain.LIMITS.get(by, len(ordered)):
+                kept.append((entry, by, reason))
+                shown.add(entry.story.id)
         leaders = {similar.story.id: leader for leader, group in groups.items() for similar in group}
-        return tuple(row for row in kept if row.by is not LeftOutBy.folded or leaders[row.story.id] in shown)
+        return tuple(
+            LeftOut(entry.story, by, reason if isinstance(reason, str) else reason(), entry.value)
+            for entry, by, reason in kept
+            if by is not LeftOutBy.folded or leaders[entry.story.id] in shown
+        )

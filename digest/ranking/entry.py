@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -30,11 +31,9 @@ def in_order(entries: Iterable[Entry], order: Order) -> list[Entry]:
     id; stories without figures last. Latest: by the later date, then by the lower story id.
     """
 
-    def place(entry: Entry) -> tuple[bool, float, float, int]:
-        date = -entry.story.date.timestamp()
-        if order is Order.latest:
-            return False, 0.0, date, entry.story.id
-        value = entry.value
-        return value is None, -(value or 0.0), date, entry.story.id
-
-    return sorted(entries, key=place)
+    # Sorts are stable, so the last one decides first; a date as a number would cost more than all of them.
+    ordered = sorted(entries, key=lambda entry: entry.story.id)
+    ordered.sort(key=lambda entry: entry.story.date, reverse=True)
+    if order is Order.popular:
+        ordered.sort(key=lambda entry: -math.inf if entry.value is None else entry.value, reverse=True)
+    return ordered

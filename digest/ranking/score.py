@@ -59,7 +59,7 @@ def score_story(story: Story, series: Series | None, signal: Signal) -> Scored |
         projected=projected,
         distinct=series.metric.distinct,
         notes=notes,
-        unit=figures.unit(series.metric, dt.timedelta(seconds=signal.cut - signal.start)),
+        unit=signal.unit,
     )
     return Scored(score, 3600 * rate)
 

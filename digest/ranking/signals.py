@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from digest.model import Candidate, Metric, MetricKind, Series, Window
+from digest.ranking import figures
 
 AUTO = "auto"
 
@@ -41,6 +42,8 @@ class Signal:
     """Up to when something is known, by the latest reading of any candidate."""
     since: float
     """Counts: start of the first bucket that says something about the present rate."""
+    unit: str = ""
+    """What its sum over the window may honestly be called."""
     carry: float = 0.0
     """For so many seconds the present rate of a story is carried on."""
     weight: float = 1.0
@@ -153,6 +156,7 @@ def _signal(all_series: Sequence[Series], window: Window, cut: float) -> Signal:
         coverage=sum(last >= start for last in lasts),
         reach=reach,
         since=_since(all_series, metric, cadence, cut),
+        unit=figures.unit(metric, dt.timedelta(seconds=cut - start)),
     )
 
 
