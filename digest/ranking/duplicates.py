@@ -10,7 +10,10 @@ A series is not a duplicate: headings that each have a number, a day or a word i
 lacks ("Who is hiring? (March)", "Part 2", "Weather for Monday"), and short ones that differ in a single word
 ("Getting started with ..."), agree only when their openings do. On one site not even then where the
 difference is a label (`parts`): parts of a series share their blurb. Neither do two authors of one site
-write the same story: where nothing but the heading is known of theirs, it names a column.
+write the same story: where nothing but the heading is known of theirs, it names a column. A site repeats a
+story within a day or not at all; what it has day after day, or three times word for word, is a column. But
+what it says anew within that day may be said in other words: then one of the two texts is enough, if long.
+`benchmarks.duplicates` measures this against feeds that other people wrote.
 
 A whole week of two thousand stories takes a quarter of a second: pairs are found through an index of each
 text's rarest words. Two texts that agree to the share t must have one of those in common whose removal would
@@ -39,6 +42,18 @@ _LEAST_WORDS = 3
 """A shorter heading ("In pictures", "Obituaries") names a slot, not a story."""
 _LONG_HEADING = 8
 """From so many words on, one word exchanged for another is an edit; in fewer it is another subject."""
+_KEPT = 0.8
+"""From this agreement on a text was kept while the other one was written anew."""
+_LONG_KEPT = 6
+"""Words of a heading that says enough to be kept; a shorter one is that of a column."""
+_LONG_OPENING = 8
+"""Words of an opening that does; a shorter one may be no more than a date."""
+_EDITION = 20 * 3600.0
+"""Seconds between a story and its second edition, on paper tomorrow morning. What one site has at the same
+hour of the next day is the next part of a column, however alike."""
+_HABIT = 3
+"""So many texts of one site, word for word the same, name a slot or describe it ("Best photos", "Follow our
+rolling coverage"): a story twice at one site is a second edition, three times a habit."""
 _ROUNDING = 1e-9
 COMPARED = 2000
 """So many of a list are compared by their texts: a whole week of most papers, and of a larger one the stories
@@ -72,6 +87,10 @@ class _Heading:
     marks: Marks
     site: str
     author: str
+    date: float
+    """Unix seconds."""
+    opening: int
+    """Words that its opening has."""
 
 
 def fold(
@@ -94,10 +113,10 @@ def fold(
     return folded
 
 
-def neighbours(stories: Sequence[Story], similarity: float) -> dict[int, set[int]]:
+def neighbours(stories: Sequence[Story], similarity: float, *, most: int = COMPARED) -> dict[int, set[int]]:
     """Every pair that is the same story, in both directions.
 
-    Of more than `COMPARED` stories the first ones are compared by their texts and all by their addresses; of
+    Of more than `most` stories the first ones are compared by their texts and all by their addresses; of
     fewer the order does not matter.
     """
     alike: dict[int, set[int]] = defaultdict(set)
@@ -110,9 +129,12 @@ def neighbours(stories: Sequence[Story], similarity: float) -> dict[int, set[int
         for one, other in combinations(group, 2):
             join(one, other)
 
-    headings = [_heading(story) for story in stories[:COMPARED]]
-    titles = _weighed([heading.words for heading in headings])
-    openings = _weighed([_opening(story) for story in stories[:COMPARED]])
+    compared = stories[:most]
+    texts = [_opening(story) for story in compared]
+    headings = [_heading(story, len(text)) for story, text in zip(compared, texts, strict=True)]
+    sites = [heading.site for heading in headings]
+    titles = _weighed(_telling([heading.words for heading in headings], sites))
+    openings = _weighed(_telling(texts, sites))
     for one, other in titles.alike(similarity) | openings.alike(similarity):
         heading = titles.agreement(one, other) or 0.0
         opening = openings.agreement(one, other)
@@ -123,14 +145,22 @@ def neighbours(stories: Sequence[Story], similarity: float) -> dict[int, set[int
 
 def _same(one: _Heading, other: _Heading, heading: float, opening: float | None, similarity: float) -> bool:
     shorter = min(len(one.words), len(other.words))
-    one_site = one.site == other.site
+    one_site, near = one.site == other.site, abs(one.date - other.date) <= _EDITION
+    if one_site and not near:
+        return False
     series = differ(one.marks.all, other.marks.all) or _one_exchanged(one.words, other.words, shorter)
     by_heading = heading >= similarity and shorter >= _LEAST_WORDS and not series
     if opening is None:
         columns = one_site and one.author and other.author and one.author != other.author
         return by_heading and not columns
     by_opening = opening >= similarity and not (one_site and differ(one.marks.labels, other.marks.labels))
-    return (by_heading and opening >= _CONTRADICTS) or (by_opening and heading >= _CONTRADICTS)
+    # What one site says anew within a day it may say in other words: either text is enough, if it is long.
+    enough = similarity if one_site else _KEPT
+    alone = near and heading >= enough and shorter >= _LONG_KEPT
+    kept = one_site and min(one.opening, other.opening) >= _LONG_OPENING
+    return (by_heading and (opening >= _CONTRADICTS or alone)) or (
+        by_opening and (heading >= _CONTRADICTS or kept)
+    )
 
 
 def _one_exchanged(one: frozenset[str], other: frozenset[str], shorter: int) -> bool:
@@ -179,12 +209,12 @@ def _words(text: str) -> list[str]:
     return words
 
 
-def _heading(story: Story) -> _Heading:
+def _heading(story: Story, opening: int) -> _Heading:
     words = _words(story.title)
     bracketed = [word for part in _BRACKETS.findall(story.title) for word in _words(part)]
     site = address(story.url).partition("/")[0]
     author = " ".join(story.author.split()).casefold()
-    return _Heading(frozenset(words), marks(words, bracketed), site, author)
+    return _Heading(frozenset(words), marks(words, bracketed), site, author, story.date.timestamp(), opening)
 
 
 def _opening(story: Story) -> frozenset[str]:
@@ -193,6 +223,15 @@ def _opening(story: Story) -> frozenset[str]:
         return frozenset(_words(story.standfirst))
     # Enough characters for so many words, with their markup.
     return frozenset(_words(html.unescape(_TAG.sub(" ", story.body[: 20 * _OPENING])))[:_OPENING])
+
+
+def _telling(texts: Sequence[frozenset[str]], sites: Sequence[str]) -> list[frozenset[str]]:
+    """The texts, but nothing in place of those that a site, or all together, has by habit."""
+    everywhere, of_site = Counter(texts), Counter(zip(texts, sites, strict=True))
+    return [
+        text if everywhere[text] <= _MOST_COPIES and of_site[text, site] < _HABIT else frozenset()
+        for text, site in zip(texts, sites, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +281,6 @@ class _Weighed:
 
 
 def _weighed(texts: Sequence[frozenset[str]]) -> _Weighed:
-    copies = Counter(texts)
-    texts = [words if copies[words] <= _MOST_COPIES else frozenset() for words in texts]
     counts = Counter(word for words in texts for word in words)
     weights = {word: math.log(1 + len(texts) / count) for word, count in counts.items()}
     return _Weighed([_Text(words, math.fsum(map(weights.__getitem__, words))) for words in texts], weights)
