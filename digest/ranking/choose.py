@@ -35,19 +35,21 @@ def rank(
     choices: Choices = Choices(),  # noqa: B008 - frozen, and its mapping is never written to
     used: frozenset[int] = frozenset(),
     until: dt.datetime | None = None,
+    always: frozenset[int] = frozenset(),
 ) -> Ranking:
     """The list for `window` as it stands at `until` (the end of the window when None or later).
 
     `candidates` may come in any order and may hold stories from before the window (held over); a story dated
-    after the cut-off waits for its own edition. `used` are stories of earlier editions. Nothing that was read
-    after the cut-off is looked at. Raises nothing: what is wrong is in `Ranking.hold`.
+    after the cut-off waits for its own edition. `used` are stories of earlier editions. Why a story is left
+    out is said of the near misses, and of those in `always`. Nothing that was read after the cut-off is
+    looked at. Raises nothing: what is wrong is in `Ranking.hold`.
     """
     cut = window.end if until is None else min(until, window.end)
     by_id = {candidate.story.id: candidate for candidate in candidates}
     pool = [by_id[story] for story in sorted(by_id)]
     brief, trouble = judge.with_signals(Brief(window, cut, settings, choices, used), pool)
     entries = _entries(pool, brief)
-    rejects = _Rejects({entry.story.id: place for place, entry in enumerate(entries)})
+    rejects = _Rejects({entry.story.id: place for place, entry in enumerate(entries)}, always)
     eligible, earlier = _eligible(entries, brief, rejects)
     leaders, groups = _folded(eligible, earlier, brief, rejects)
     selection = diversity.select(_comparable(leaders, brief, rejects), settings)
@@ -213,6 +215,7 @@ class _Rejects:
 
     places: Mapping[int, int]
     """Story -> its place in the order of all."""
+    always: frozenset[int]
     _rows: list[tuple[Entry, LeftOutBy, Reason]] = field(default_factory=list)
 
     def add(self, entry: Entry, by: LeftOutBy, reason: Reason) -> None:
@@ -233,12 +236,13 @@ class _Rejects:
         kept = []
         for entry, by, reason in ordered:
             counts[by] += 1
-            if by is LeftOutBy.folded or counts[by] <= explain.LIMITS.get(by, len(ordered)):
+            listed = counts[by] <= explain.LIMITS.get(by, len(ordered)) or entry.story.id in self.always
+            if by is LeftOutBy.folded or listed:
                 kept.append((entry, by, reason))
                 shown.add(entry.story.id)
         leaders = {similar.story.id: leader for leader, group in groups.items() for similar in group}
         return tuple(
             LeftOut(entry.story, by, reason if isinstance(reason, str) else reason(), entry.value)
             for entry, by, reason in kept
-            if by is not LeftOutBy.folded or leaders[entry.story.id] in shown
+            if by is not LeftOutBy.folded or leaders[entry.story.id] in shown or entry.story.id in self.always
         )

@@ -62,6 +62,22 @@ def test_daily_figures_are_carried_on_for_a_day_at_least_without_an_answer() -> 
     assert carried(days, READERS) == 24
 
 
+def test_two_readings_of_a_whole_week_are_no_turn_of_a_source() -> None:
+    week = [candidate(story(1), series(POINTS, (START + hours(25), 1), (END, 50)))]
+    assert carried(week) == 24
+
+
+def test_nothing_is_carried_on_for_longer_than_the_window() -> None:
+    slow_then_fast = [
+        candidate(
+            story(n, date=START),
+            series(POINTS, *((START + hours(h), 0.001 * h if h < 100 else 500.0 * h) for h in range(1, 168))),
+        )
+        for n in range(60)
+    ]
+    assert carried(slow_then_fast) <= 168
+
+
 def test_a_story_that_is_dated_later_teaches_nothing_about_earlier() -> None:
     redated = [candidate(story(n, date=END - hours(1)), living(n, 20).signals["points"]) for n in range(99)]
     assert learned(redated, survey(redated, WEEK, END)["points"], WEEK) == USUAL
