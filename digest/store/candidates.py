@@ -17,6 +17,8 @@ from digest.store.tables import held_over, metric, observation, story, story_use
 BEFORE = dt.timedelta(days=1)
 """Readings so long before the window are handed over too: they show how fast a total grew when it began."""
 
+_SERIES = (observation.c.story, observation.c.metric, observation.c.source)
+
 Signals = dict[str, Series]
 Observed = tuple[int, int, int, int, float]
 """Story, metric, source, at, value; where there are many, in this order."""
@@ -66,19 +68,19 @@ def signals_of(
         sa.type_coerce(observation.c.at, sa.BigInteger).label("at"),
         observation.c.value,
     ).join(story, story.c.id == observation.c.story)
-    order = (observation.c.story, observation.c.metric, observation.c.source, observation.c.at)
     recent = of_chosen.where(chosen, observation.c.at <= until)
     if since is None:
         return _by_story(sorted(_observed(connection, recent)), metrics)
     totals = [number for number, each in metrics.items() if each.kind is MetricKind.total]
-    last = (
-        sa.select(*order[:3], sa.func.max(observation.c.at).label("at"))
-        .join(story, story.c.id == observation.c.story)
+    # Numbered and not joined to their own maximum: for that PostgreSQL reads the whole table.
+    place = sa.func.row_number().over(partition_by=_SERIES, order_by=observation.c.at.desc())
+    numbered = (
+        of_chosen.add_columns(place.label("place"))
         .where(chosen, observation.c.metric.in_(totals), observation.c.at < since, observation.c.at <= until)
-        .group_by(*order[:3])
         .subquery()
     )
-    before = of_chosen.join(last, sa.and_(*(column == last.c[column.name] for column in order)))
+    readings = (numbered.c[name] for name in ("story", "metric", "source", "at", "value"))
+    before = sa.select(*readings).where(numbered.c.place == 1)
     rows = _observed(connection, before) + _observed(connection, recent.where(observation.c.at >= since))
     return _by_story(sorted(rows), metrics)
 
