@@ -1,12 +1,12 @@
-"""Does the ranking choose what turned out to be most popular?
+"""Does the ranking choose what turned out to be most popular, with one setting for all sources?
 
-Input: the Hacker News front page, read about every half hour for 47 weeks, with each story's final points
-(the folder ``hn_snapshots`` in BENCH_DATA, or in ``../shared/data/stories`` beside the repository).
-For each week and each day the product ranks what it could know at the end of the period; the truth is the
-final points, some of which the stories of the last hours were still to get.
+Input: the folder BENCH_DATA, or ``../shared/data/stories`` beside the repository. In ``hn_snapshots`` the
+Hacker News front page, read about every half hour for 47 weeks, with each story's final points; where they
+are there, the hourly places in a most-read list and daily page views of which two days are still to come.
+For each period the product ranks what it could know at the cut-off; the truth is what came in the end.
 
-nDCG@10 (Järvelin & Kekäläinen 2002): the final points of the ten chosen, each divided by log2(rank + 1), over
-the same sum for the best ten. Compared with ranking by the points at the cut-off, period by period: the
+nDCG@10 (Järvelin & Kekäläinen 2002): the final figures of the ten chosen, each divided by log2(rank + 1),
+over the same sum for the best ten. Compared with ranking by the counts at the cut-off, period by period: the
 interval is the middle 95 % of 2,000 paired bootstrap means.
 """
 
@@ -17,13 +17,13 @@ import datetime as dt
 import gzip
 import math
 import os
-import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks._histories import Period, daily_views, most_read
 from digest.model import (
     Candidate,
     Metric,
@@ -34,17 +34,11 @@ from digest.model import (
     Window,
 )
 from digest.ranking import rank
+from digest.work.backtest import PLACES, interval, ndcg
 
 POINTS = Metric("points", MetricKind.total)
-PLACES = 10
 FEWEST = 30
 """A period with fewer stories was an outage of the reader, not a quiet day."""
-
-
-@dataclass(frozen=True)
-class Period:
-    window: Window
-    candidates: list[Candidate]
 
 
 @dataclass(frozen=True)
@@ -63,7 +57,9 @@ class History:
         for place, members in sorted(groups.items()):
             start = monday + place * length
             if len(members) >= FEWEST:
-                yield Period(Window(start, start + length), members)
+                window = Window(start, start + length)
+                gains = {each.story.id: self.final[each.story.id] for each in members}
+                yield Period(window, members, gains, window.end)
 
 
 def folder() -> Path:
@@ -108,51 +104,48 @@ SETTINGS = RankingSettings(count=PLACES)
 
 def product(settings: RankingSettings) -> Callable[[Period], list[int]]:
     def ranked(period: Period) -> list[int]:
-        return [pick.story.id for pick in rank(period.candidates, period.window, settings).picks]
+        ranking = rank(period.candidates, period.window, settings, until=period.until)
+        return [pick.story.id for pick in ranking.picks]
 
     return ranked
 
 
-def raw_points(period: Period) -> list[int]:
-    """By the last figure at or before the cut-off."""
-    cut = period.window.end.timestamp()
+def raw_counts(period: Period) -> list[int]:
+    """By the last figure of a total at or before the cut-off, or the sum of a count up to it."""
+    cut = period.until.timestamp()
 
-    def points(candidate: Candidate) -> float:
-        series = candidate.signals["points"]
-        return max(
-            (value for at, value in zip(series.at, series.values, strict=True) if at <= cut), default=0
-        )
+    def figure(candidate: Candidate) -> float:
+        (series,) = candidate.signals.values()
+        readings = zip(series.at, series.values, strict=True)
+        if series.metric.kind is MetricKind.count:
+            return sum(value for at, value in readings if at < cut)
+        return max((value for at, value in readings if at <= cut), default=0)
 
-    best = sorted(period.candidates, key=lambda candidate: (-points(candidate), str(candidate.story.id)))
+    best = sorted(period.candidates, key=lambda candidate: (-figure(candidate), str(candidate.story.id)))
     return [candidate.story.id for candidate in best[:PLACES]]
 
 
+RAW = "raw counts"
 RANKERS: dict[str, Callable[[Period], list[int]]] = {
-    "raw points": raw_points,
+    RAW: raw_counts,
     "digest": product(SETTINGS),
     "digest, nothing folded": product(replace(SETTINGS, similarity=math.inf)),
     "digest, no projection": product(replace(SETTINGS, projection=dt.timedelta(0))),
+    "digest, six hours": product(replace(SETTINGS, projection=dt.timedelta(hours=6))),
 }
 
 
-# --- scoring --------------------------------------------------------------------------------------
-
-
-def ndcg(chosen: Sequence[int], gains: dict[int, float]) -> float:
-    best = sorted(gains.values(), reverse=True)
-    return _discounted([gains[story] for story in chosen]) / _discounted(best)
-
-
-def _discounted(gains: Sequence[float]) -> float:
-    return sum(gain / math.log2(place + 1) for place, gain in enumerate(gains[:PLACES], 1))
-
-
-def interval(differences: Sequence[float], rounds: int = 2000) -> tuple[float, float]:
-    """The middle 95 % of the means of `rounds` resamples; the same on every run."""
-    chance = random.Random(20261116)
-    size = len(differences)
-    means = sorted(sum(chance.choices(differences, k=size)) / size for _ in range(rounds))
-    return means[round(0.025 * rounds)], means[round(0.975 * rounds) - 1]
+def histories(stories: Path) -> Iterator[tuple[str, list[Period]]]:
+    """What there is in the folder, each with its name."""
+    history = load(stories / "hn_snapshots")
+    yield "front page, weekly", list(history.periods(dt.timedelta(days=7)))
+    yield "front page, daily", list(history.periods(dt.timedelta(days=1)))
+    listed = stories / "bbc_most_read" / "bbc_uk_most_read_hourly.csv.gz"
+    if listed.is_file():
+        yield "most-read list, weekly", list(most_read(listed))
+    views = stories / "it_wiki_weekly_pageviews"
+    if views.is_dir():
+        yield "daily views, five of seven days", list(daily_views(views))
 
 
 def run() -> None:
@@ -160,26 +153,20 @@ def run() -> None:
     if not path.is_dir():
         print(f"no {path}: set BENCH_DATA to the folder that holds hn_snapshots")
         return
-    history = load(path)
-    print(f"nDCG@{PLACES} against final points, {len(history.candidates):,} stories of {path.name}")
-    for name, length in (("weekly", dt.timedelta(days=7)), ("daily", dt.timedelta(days=1))):
-        periods = list(history.periods(length))
-        results: dict[str, list[float]] = {}
-        print(
-            f"\n{name}, {len(periods)} periods   nDCG@{PLACES}   against raw points (95 %)     ms a ranking"
-        )
+    print(f"nDCG@{PLACES} against what became of the stories; one setting for all")
+    for name, periods in histories(path.parent):
+        raw: list[float] = []
+        print(f"\n{name}, {len(periods)} periods".ljust(45) + "nDCG@10   against raw counts (95 %)     ms")
         for label, ranker in RANKERS.items():
             began = time.perf_counter()
             chosen = [ranker(period) for period in periods]
             each = 1000 * (time.perf_counter() - began) / len(periods)
-            scores = results[label] = [
-                ndcg(stories, {c.story.id: history.final[c.story.id] for c in period.candidates})
-                for stories, period in zip(chosen, periods, strict=True)
-            ]
-            deltas = [score - raw for score, raw in zip(scores, results["raw points"], strict=True)]
+            scores = [ndcg(stories, period.gains) for stories, period in zip(chosen, periods, strict=True)]
+            raw = raw or scores
+            deltas = [score - other for score, other in zip(scores, raw, strict=True)]
             low, high = interval(deltas)
             mean, delta = sum(scores) / len(scores), sum(deltas) / len(deltas)
-            print(f"{label:26}  {mean:.4f}   {delta:+.4f} [{low:+.4f}, {high:+.4f}]   {each:8.1f}")
+            print(f"{label:44} {mean:.4f}   {delta:+.4f} [{low:+.4f}, {high:+.4f}]   {each:6.1f}")
 
 
 if __name__ == "__main__":

@@ -186,7 +186,10 @@ class RankingSettings:
     minimum: int = 3
     order: Order = Order.popular
     metric: str = "auto"
-    projection: dt.timedelta = dt.timedelta(hours=6)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Metric name -> weight, to rank by several; empty to rank by `metric` alone."""
+    projection: dt.timedelta | None = None
+    """How long a story's present rate is carried on; None: as the window itself teaches."""
     minimum_age: dt.timedelta = dt.timedelta(0)
     per_section: int = 0
     per_author: int = 0
@@ -209,7 +212,7 @@ class Score:
 
     metric: str
     value: float
-    """What the order is by: `gained` + `projected`."""
+    """What the order is by: `gained` + `projected`; ranked by several signals, how many times the average."""
     gained: float
     """Increase over the window (total) or sum over the window (count)."""
     projected: float

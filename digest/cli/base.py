@@ -51,6 +51,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Editions": {
         "rank": "Rank the stories of a window, with reasons; changes nothing.",
+        "backtest": "Hold past rankings against what was read most in the end.",
         "edition": "Build, look at, change, approve or hold an edition.",
         "preview": "Write an edition as it will arrive into a folder.",
     },

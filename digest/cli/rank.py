@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -26,13 +29,20 @@ _NEAR_MISSES = 20
     Examples:
       digest rank weekly
       digest rank weekly --at 2026-11-16 --window 7d --limit 10 --json
-      digest rank weekly --window 24h --metric points"""
+      digest rank weekly --window 24h --metric points
+      digest rank weekly --at 2026-11-16 --explain https://example.org/a-story"""
 )
 @click.argument("newsletter", metavar="NEWSLETTER")
 @click.option("--at", type=TIME, help="The end of the window and the cut-off; now, if not given.")
 @click.option("--window", "length", type=DURATION, help="Its length; the newsletter's, if not given.")
 @click.option("--limit", type=click.IntRange(1, 500), help="How many; the newsletter's count, if not given.")
 @click.option("--metric", help="Rank by this metric instead of the newsletter's.")
+@click.option(
+    "--explain",
+    "explained",
+    metavar="STORY",
+    help="Why this one story is in or out: #ID, a source's id for it, or its address.",
+)
 @json_option
 @pass_app
 def command(
@@ -43,6 +53,7 @@ def command(
     length: dt.timedelta | None,
     limit: int | None,
     metric: str | None,
+    explained: str | None,
     as_json: bool,
 ) -> None:
     """Rank the stories of the window [AT - WINDOW, AT); nothing later than AT is looked at.
@@ -52,8 +63,15 @@ def command(
     """
     from digest.schedule import last_complete  # noqa: PLC0415 - quick start-up
 
-    ranking = _ranking(app, newsletter, at, length, limit=limit, metric=metric)
-    if as_json:
+    story = None if explained is None else app.stories.resolve(explained)
+    ranking = _ranking(app, newsletter, at, length, limit=limit, metric=metric, story=story)
+    if story is not None:
+        explanation = _explanation(ranking, story)
+        if as_json:
+            print_json(explanation)
+        else:
+            _tell(explanation)
+    elif as_json:
         print_json(_document(newsletter, ranking))
     else:
         _show(ranking)
@@ -76,6 +94,7 @@ def _ranking(
     *,
     limit: int | None,
     metric: str | None,
+    story: Story | None,
 ) -> Ranking:
     from digest.config.durations import parse_duration  # noqa: PLC0415 - quick start-up
     from digest.model import Window  # noqa: PLC0415
@@ -94,13 +113,28 @@ def _ranking(
     if limit is not None:
         settings = dataclasses.replace(settings, count=limit)
     if metric is not None:
-        settings = dataclasses.replace(settings, metric=metric)
+        settings = dataclasses.replace(settings, metric=metric, weights={})
     # What the edition of this very window reserved is what it was ranked for, not an earlier use.
     own = app.editions.for_period(newsletter, window.start.date())
-    candidates, used = app.stories.candidates(
-        window, newsletter, until=end, edition=own.id if own is not None else None
-    )
-    return rank(candidates, window, settings, used=used, until=end)
+    with _uncollected():
+        candidates, used = app.stories.candidates(
+            window, newsletter, until=end, edition=own.id if own is not None else None
+        )
+        always = frozenset() if story is None else frozenset({story.id})
+        return rank(candidates, window, settings, used=used, until=end, always=always)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of cycles: there are none in half a million small values, and looking for them
+    again and again takes a third of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _document(newsletter: str, ranking: Ranking) -> dict[str, Any]:
@@ -129,6 +163,37 @@ def _document(newsletter: str, ranking: Ranking) -> dict[str, Any]:
             for left in ranking.left_out
         ],
     }
+
+
+def _explanation(ranking: Ranking, story: Story) -> dict[str, Any]:
+    """Of one story. `needed` is the score of the last story that got in by its own score."""
+    scores = [pick.score.value for pick in ranking.picks if pick.score is not None and not pick.pinned]
+    found: dict[str, Any] = {
+        **_named(story), "metric": ranking.metric, "rank": None, "by": None, "reasons": (), "score": None,
+        "needed": min(scores, default=None), "folded": [],
+    }  # fmt: skip
+    for pick in ranking.picks:
+        if pick.story.id == story.id:
+            score = pick.score.value if pick.score is not None else None
+            folded = [_named(each) for each in pick.folded]
+            return {**found, "rank": pick.rank, "reasons": pick.reasons, "score": score, "folded": folded}
+    for left in ranking.left_out:
+        if left.story.id == story.id:
+            return {**found, "by": left.by, "reasons": (left.reason,), "score": left.score}
+    window = f"{ranking.window.start:%d %B %H:%M} to {ranking.window.end:%d %B %H:%M %Z}"
+    return {**found, "reasons": (f"dated {story.date:%d %B %Y %H:%M} UTC, not in the window {window}",)}
+
+
+def _tell(found: dict[str, Any]) -> None:
+    place = f"number {found['rank']} of the list" if found["rank"] else "not in the list"
+    rows = [("story", f"#{found['story']} {found['title']}"), ("is", place)]
+    rows += [("why", reason) for reason in found["reasons"]]
+    if found["score"] is not None:
+        rows.append(("score", f"{found['score']:,.1f}"))
+    if found["needed"] is not None:
+        rows.append(("the last one in has", f"{found['needed']:,.1f}"))
+    rows += [("stands for", f"#{each['story']} {each['title']}") for each in found["folded"]]
+    table(("", ""), rows)
 
 
 def _named(story: Story) -> dict[str, Any]:

@@ -160,17 +160,26 @@ def unknown(app: App, name: str, limit: int, as_json: bool) -> None:
       zcat access.log.*.gz | digest signals import - --base-url https://www.example.org
       digest signals import points.csv --metric points --kind total
       digest signals import readers.csv --metric readers --kind count --distinct --bucket 1d
-      digest signals import export.csv --metric views --kind count --map story=Page --map at=Day""",
+      digest signals import export.csv --metric views --kind count --map story=Page --map at=Day
+      digest signals import most-read.csv --metric "most read points" --kind rank""",
 )
 @click.argument("files", metavar="FILE|URL|-...", nargs=-1, required=True)
 @click.option(
     "--metric", metavar="NAME", help="Of a table: what is measured, such as readers, views or points."
 )
 @click.option(
-    "--kind", type=click.Choice(["count", "total"]),
+    "--kind", type=click.Choice(["count", "total", "rank"]),
     help="Of a table. count: events since the reading before, to be added up. total: a running figure that "
-    "grows.",
+    'grows. rank: the place in a list such as "most read", 1 the best; kept as a count of places, see '
+    "--places.",
 )  # fmt: skip
+@click.option(
+    "--places",
+    type=click.IntRange(2, 1000),
+    default=10,
+    show_default=True,
+    help="How long the list of --kind rank is: the first place counts so much, the last one 1.",
+)
 @click.option("--distinct", is_flag=True, help="It counts people (readers a day), not views.")
 @click.option(
     "--bucket", type=DURATION, help="How long one count lasts, such as 1h or 1d; its time is the start."
@@ -213,6 +222,7 @@ def import_(
     files: tuple[str, ...],
     metric: str | None,
     kind: str | None,
+    places: int,
     distinct: bool,
     bucket: dt.timedelta | None,
     source: str | None,
@@ -258,7 +268,10 @@ def import_(
     if len(files) > 1:
         raise UsageError("a table is imported by itself", hint="Import one file after the other.")
     measured = _metric(metric, kind, distinct, bucket)
-    _import_table(app, files[0], measured, source or "import", mapped, base_url, zone, rejects, as_json)
+    _import_table(
+        app, files[0], measured, source or "import", mapped, base_url, zone, rejects, as_json,
+        places=places if kind == "rank" else 0,
+    )  # fmt: skip
 
 
 def _metric(name: str, kind: str, distinct: bool, bucket: dt.timedelta | None) -> Metric:
@@ -270,7 +283,11 @@ def _metric(name: str, kind: str, distinct: bool, bucket: dt.timedelta | None) -
             f"--metric {name!r} is no name for a metric",
             hint='Such as readers, views or points; "auto" in config.toml means the best there is.',
         )
-    return Metric(line(name, 60), MetricKind(kind), distinct=distinct, bucket=bucket)
+    ranks = kind == "rank"
+    if ranks and distinct:
+        raise UsageError("a place in a list counts nobody", hint="Leave out --distinct, or --kind rank.")
+    measured_as = MetricKind.count if ranks else MetricKind(kind)
+    return Metric(line(name, 60), measured_as, distinct=distinct, bucket=bucket)
 
 
 def _import_table(
@@ -283,7 +300,10 @@ def _import_table(
     zone: ZoneInfo | None,
     rejects: str,
     as_json: bool,
+    *,
+    places: int,
 ) -> None:
+    """`places`: how long the list is whose places are read; 0 where figures are."""
     from digest.importers import read_readings  # noqa: PLC0415 - quick start-up
     from digest.importers.columns import READING, parse_map  # noqa: PLC0415
 
@@ -303,6 +323,7 @@ def _import_table(
                 mapped=chosen,
                 zone=zone or ZoneInfo("UTC"),
                 base_url=base_url or app.settings.site.url,
+                places=places,
             )
             with progress(f"Reading {found.name} (bytes)", found.size or None) as bar:
                 read = at = 0

@@ -32,14 +32,17 @@ from digest.config.values import (
     Listen,
     Moment,
     Place,
+    Projection,
     Rewritten,
     Slug,
     SomeDomain,
     WebAddressOrEmpty,
+    Weight,
     Zone,
     ZoneOrEmpty,
     wrong,
 )
+from digest.config.weights import parse_weight
 from digest.model import Order, Rate
 
 _LINES_ALLOWED = ("postal_address",)
@@ -446,9 +449,16 @@ class Newsletter(_Section):
     )
     order: Order = Field(Order.popular, description='"popular", or "latest" where there are no signals.')
     metric: str = Field("auto", description='The signal to rank by; "auto" takes the best there is.')
-    projection: Annotated[Duration, Field(ge=dt.timedelta(0))] = Field(
-        dt.timedelta(hours=6),
-        description="How long a story's present rate is carried on, so that late stories are not lost.",
+    signals: tuple[Weight, ...] = Field(
+        (),
+        description="Several signals to rank by, each with its weight, instead of one metric; each counts by "
+        "how many times the average story a story has. People and page views are never added up.",
+        examples=["readers 1", "comments 0.3"],
+    )
+    projection: Projection = Field(
+        "auto",
+        description="How long a story's present rate is carried on, so that late stories are not lost; "
+        '"auto" learns it from the window itself, "0s" carries nothing on.',
     )
     minimum_age: Annotated[Duration, Field(ge=dt.timedelta(0))] = Field(
         dt.timedelta(0), description="Stories younger than this wait for the next edition."
@@ -508,12 +518,27 @@ class Newsletter(_Section):
 
     @model_validator(mode="after")
     def _together(self) -> Self:
+        names = [parse_weight(each)[0] for each in self.signals]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            wrong(f"two weights for {twice[0]}", key="signals", allowed="one weight for each metric")
+        if names and self.metric != "auto":
+            wrong(
+                f'metric is "{self.metric}" already',
+                key="signals",
+                allowed="one of the two, not both",
+            )
         if self.minimum > self.count:
             wrong(
                 "more than the whole edition", key="minimum", allowed=f"at most count, which is {self.count}"
             )
         self._check_order_of_steps()
         return self
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of `signals`, by metric."""
+        return dict(parse_weight(each) for each in self.signals)
 
     def _check_order_of_steps(self) -> None:
         """Within one period after the end of the window: build, then lock, then send."""

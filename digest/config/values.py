@@ -12,13 +12,13 @@ import re
 import zoneinfo
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from digest.config import durations, moments, rates
+from digest.config import durations, moments, rates, weights
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,23 @@ def _domain_rate(value: str) -> str:
     return value
 
 
+def _projection(value: Any) -> Any:
+    if value == "auto":
+        return value
+    length = _duration(value)
+    if isinstance(length, dt.timedelta) and length < dt.timedelta(0):
+        wrong("this is below zero")
+    return length
+
+
+def _weight(value: str) -> str:
+    try:
+        weights.parse_weight(value)
+    except ValueError:
+        wrong("this is not a metric and a weight above zero")
+    return value
+
+
 def _file(value: Any) -> Any:
     if isinstance(value, str) and not value.strip():
         wrong("this is empty; leave the key out instead")
@@ -220,6 +237,12 @@ ZoneOrEmpty = Annotated[
 ]
 Moment = Annotated[str, AfterValidator(_moment), Allowed(moments.ALLOWED)]
 Duration = Annotated[dt.timedelta, BeforeValidator(_duration), Allowed(durations.ALLOWED)]
+Projection = Annotated[
+    Literal["auto"] | dt.timedelta,
+    BeforeValidator(_projection),
+    Allowed(f'"auto", or {durations.ALLOWED}'),
+]
+Weight = Annotated[str, AfterValidator(_weight), Allowed(weights.ALLOWED)]
 DomainRate = Annotated[str, AfterValidator(_domain_rate), Allowed(rates.ALLOWED)]
 File = Annotated[Path, BeforeValidator(_file), Allowed("a path, from the folder of config.toml")]
 Listen = Annotated[str, AfterValidator(_listen), Allowed("host:port, such as 127.0.0.1:8765")]

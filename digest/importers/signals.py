@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
 from digest.errors import ImportFailed
@@ -16,6 +17,8 @@ from digest.importers.links import canonical_url, is_url
 from digest.importers.stories import opening, sniff
 from digest.importers.table import Note, Reject, Row, Table, read_csv, read_jsonl
 from digest.model import MetricKind, Reading
+
+_RANKS = ("rank", "position", "place")
 
 
 def read_readings(
@@ -30,8 +33,12 @@ def read_readings(
     mapped: Mapping[str, tuple[str, ...]] | None = None,
     zone: dt.tzinfo = dt.UTC,
     base_url: str = "",
+    places: int = 0,
 ) -> Iterator[Reading]:
     """Readings from CSV or JSONL with the columns story, at and value.
+
+    With `places` the values are ranks in a list of so many places, 1 the best: the first place counts
+    `places`, the last one 1, so that their sum is the time in the list weighted by rank.
 
     Other names of these are in `columns.READING`; the metric's own is looked for first. A story may be its
     source's id or its address, which is brought into the canonical form. What is no reading goes to `reject`.
@@ -44,7 +51,8 @@ def read_readings(
         raise ImportFailed(name, "it is XML or HTML, not a table", hint="Readings come as CSV or JSONL.")
     read = read_jsonl if form == "jsonl" else read_csv
     table = read(opened, name=name, reject=reject, note=note)
-    known = {**READING, "value": (normal(metric), *READING["value"])}
+    by_rank = _RANKS if places else ()
+    known = {**READING, "value": (*by_rank, normal(metric), *READING["value"])}
     columns = choose(table.columns, known, mapped or {}, nested=table.nested)
     require(columns, ["story", "at", "value"], table.columns, name)
     # One column each: a reading is not put together from several guesses.
@@ -52,7 +60,13 @@ def read_readings(
         {field: names if field in (mapped or {}) else names[:1] for field, names in columns.of.items()}, ()
     )
     return _readings(
-        table, chosen, kind=kind, latest=seen + FUTURE, zone=zone, base_url=base_url, reject=reject
+        table,
+        chosen,
+        value=functools.partial(_rank, places=places) if places else functools.partial(_value, kind=kind),
+        latest=seen + FUTURE,
+        zone=zone,
+        base_url=base_url,
+        reject=reject,
     )
 
 
@@ -60,7 +74,7 @@ def _readings(
     table: Table,
     columns: Columns,
     *,
-    kind: MetricKind,
+    value: Callable[[str], float],
     latest: dt.datetime,
     zone: dt.tzinfo,
     base_url: str,
@@ -69,7 +83,7 @@ def _readings(
     names: dict[str, str] = {}  # a file repeats its stories: cleaning a name once is enough
     for row in table.rows:
         try:
-            yield _reading(row, columns, names, kind=kind, latest=latest, zone=zone, base_url=base_url)
+            yield _reading(row, columns, names, value=value, latest=latest, zone=zone, base_url=base_url)
         except ValueError as error:
             item = line(columns.cell("story", row.cells), 100)
             reject(Rejected(row.number, item, str(error), row.content.rstrip("\r\n")[:4000]))
@@ -80,7 +94,7 @@ def _reading(
     columns: Columns,
     names: dict[str, str],
     *,
-    kind: MetricKind,
+    value: Callable[[str], float],
     latest: dt.datetime,
     zone: dt.tzinfo,
     base_url: str,
@@ -96,7 +110,7 @@ def _reading(
         raise ValueError("no time")
     if at > latest:
         raise ValueError(f"{at.isoformat()} lies in the future")
-    return Reading(story, at, _value(columns.cell("value", row.cells), kind))
+    return Reading(story, at, value(columns.cell("value", row.cells)))
 
 
 def _story(stated: str, base_url: str) -> str:
@@ -120,3 +134,10 @@ def _value(text: str, kind: MetricKind) -> float:
     if kind is MetricKind.count and value < 0:
         raise ValueError(f"{line(text, 40)!r}: a count is not below zero")
     return value
+
+
+def _rank(text: str, places: int) -> float:
+    rank = _value(text, MetricKind.count)
+    if not (1 <= rank <= places and rank.is_integer()):
+        raise ValueError(f"{line(text, 40)!r} is no place in a list of {places}; say how long it is")
+    return places + 1 - rank

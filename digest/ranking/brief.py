@@ -18,8 +18,13 @@ class Brief:
     choices: Choices
     used: frozenset[int]
     """Stories of earlier editions."""
-    signal: Signal | None = None
-    """None where there is none, or none is wanted."""
+    signals: tuple[Signal, ...] = ()
+    """What the list is ranked by, the heaviest first; empty where there is nothing, or nothing is wanted."""
+
+    @property
+    def signal(self) -> Signal | None:
+        """The one whose figures are shown."""
+        return self.signals[0] if self.signals else None
 
     @property
     def latest(self) -> bool:

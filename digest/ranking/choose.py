@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from digest.model import (
     Candidate,
     Choices,
     LeftOut,
     LeftOutBy,
-    Order,
     Pick,
     Ranking,
     RankingSettings,
@@ -22,11 +21,10 @@ from digest.model import (
     StoryKind,
     Window,
 )
-from digest.ranking import diversity, duplicates, explain, holds, signals
+from digest.ranking import diversity, duplicates, explain, holds, judge
 from digest.ranking.arrange import arrange
 from digest.ranking.brief import Brief
 from digest.ranking.entry import Entry, in_order
-from digest.ranking.score import score_story
 
 
 def rank(
@@ -37,32 +35,34 @@ def rank(
     choices: Choices = Choices(),  # noqa: B008 - frozen, and its mapping is never written to
     used: frozenset[int] = frozenset(),
     until: dt.datetime | None = None,
+    always: frozenset[int] = frozenset(),
 ) -> Ranking:
     """The list for `window` as it stands at `until` (the end of the window when None or later).
 
     `candidates` may come in any order and may hold stories from before the window (held over); a story dated
-    after the cut-off waits for its own edition. `used` are stories of earlier editions. Nothing that was read
-    after the cut-off is looked at. Raises nothing: what is wrong is in `Ranking.hold`.
+    after the cut-off waits for its own edition. `used` are stories of earlier editions. Why a story is left
+    out is said of the near misses, and of those in `always`. Nothing that was read after the cut-off is
+    looked at. Raises nothing: what is wrong is in `Ranking.hold`.
     """
     cut = window.end if until is None else min(until, window.end)
     by_id = {candidate.story.id: candidate for candidate in candidates}
     pool = [by_id[story] for story in sorted(by_id)]
-    brief, trouble = _with_signal(Brief(window, cut, settings, choices, used), pool)
-    rejects = _Rejects()
+    brief, trouble = judge.with_signals(Brief(window, cut, settings, choices, used), pool)
     entries = _entries(pool, brief)
+    rejects = _Rejects({entry.story.id: place for place, entry in enumerate(entries)}, always)
     eligible, earlier = _eligible(entries, brief, rejects)
     leaders, groups = _folded(eligible, earlier, brief, rejects)
     selection = diversity.select(_comparable(leaders, brief, rejects), settings)
     for capped in selection.capped:
         rejects.add(capped.entry, capped.by, capped.reason)
     for place, entry in enumerate(selection.below, len(selection.chosen) + 1):
-        rejects.add(entry, LeftOutBy.rank, explain.below(entry, place, brief))
-    picks = _picks(selection, groups, brief, median=_median(entries))
+        rejects.add(entry, LeftOutBy.rank, partial(explain.below, entry, place, brief))
+    picks = _picks(selection, groups, brief, medians=_medians(entries))
     return Ranking(
         window=window,
         picks=picks,
         left_out=rejects.listed(groups, picks),
-        metric=brief.signal.metric.name if brief.signal is not None else "",
+        metric=" + ".join(signal.metric.name for signal in brief.signals),
         hold=_hold(picks, pool, brief, rejects, trouble),
     )
 
@@ -70,33 +70,22 @@ def rank(
 # --- the steps, in order --------------------------------------------------------------------------
 
 
-def _with_signal(brief: Brief, pool: Sequence[Candidate]) -> tuple[Brief, str]:
-    """Finds the metric to rank by, and says what is wrong with it."""
-    if brief.latest or not pool:
-        return brief, ""
-    known = signals.survey(pool, brief.window, brief.cut)
-    signal = signals.choose(known, brief.settings.metric)
-    if signal is None or not signal.coverage:
-        return brief, holds.no_figures(brief.settings.metric, known, len(pool))
-    return dataclasses.replace(brief, signal=signal), holds.stale(signal, brief.settings.stale_after)
-
-
 def _entries(pool: Sequence[Candidate], brief: Brief) -> list[Entry]:
     """Every candidate with its score, in order."""
-    entries = []
-    for candidate in pool:
-        story, scored = candidate.story, None
-        if brief.signal is not None:
-            series = candidate.signals.get(brief.signal.metric.name)
-            scored = score_story(story, series, brief.signal, brief.settings.projection)
-        entries.append(Entry(story, scored, pinned=story.id in brief.choices.pinned))
+    entries = [
+        Entry(candidate.story, scored, pinned=candidate.story.id in brief.choices.pinned, parts=parts)
+        for candidate, (scored, parts) in zip(pool, judge.scores(pool, brief.signals), strict=True)
+    ]
     return in_order(entries, brief.settings.order)
 
 
-def _median(entries: Sequence[Entry]) -> float:
-    """Of the increases of all candidates that have figures."""
-    gains = [entry.scored.score.gained for entry in entries if entry.scored is not None]
-    return statistics.median(gains) if gains else 0.0
+def _medians(entries: Sequence[Entry]) -> Mapping[str, float]:
+    """Metric name -> median of the increases of all candidates that have figures of it."""
+    gains: dict[str, list[float]] = {}
+    for entry in entries:
+        for signal, scored in entry.parts:
+            gains.setdefault(signal.metric.name, []).append(scored.score.gained)
+    return {name: statistics.median(of) for name, of in gains.items()}
 
 
 def _eligible(entries: Sequence[Entry], brief: Brief, rejects: _Rejects) -> tuple[list[Entry], list[Entry]]:
@@ -110,7 +99,7 @@ def _eligible(entries: Sequence[Entry], brief: Brief, rejects: _Rejects) -> tupl
         if story.id in brief.choices.excluded:
             rejects.add(entry, LeftOutBy.excluded, explain.EXCLUDED)
         elif story.withdrawn is not None:
-            rejects.add(entry, LeftOutBy.withdrawn, explain.withdrawn(story.withdrawn, brief))
+            rejects.add(entry, LeftOutBy.withdrawn, partial(explain.withdrawn, story.withdrawn, brief))
         elif story.id in brief.used:
             earlier.append(entry)
             rejects.add(entry, LeftOutBy.used, explain.USED)
@@ -119,9 +108,9 @@ def _eligible(entries: Sequence[Entry], brief: Brief, rejects: _Rejects) -> tupl
         elif story.kind is StoryKind.sponsored:
             rejects.add(entry, LeftOutBy.sponsored, explain.SPONSORED)
         elif story.date >= brief.window.end or story.date > brief.cut:
-            rejects.add(entry, LeftOutBy.too_young, explain.too_late(story, brief))
+            rejects.add(entry, LeftOutBy.too_young, partial(explain.too_late, story, brief))
         elif brief.cut - story.date < brief.settings.minimum_age:
-            rejects.add(entry, LeftOutBy.too_young, explain.too_young(story, brief))
+            rejects.add(entry, LeftOutBy.too_young, partial(explain.too_young, story, brief))
         else:
             eligible.append(entry)
     return eligible, earlier
@@ -150,10 +139,10 @@ def _folded(
         if leader is None:
             continue
         if leader in shown:
-            rejects.add(entry, LeftOutBy.used, explain.used_as(titles[leader]))
+            rejects.add(entry, LeftOutBy.used, partial(explain.used_as, titles[leader]))
         else:
             groups[leader].append(entry)
-            rejects.add(entry, LeftOutBy.folded, explain.folded_into(titles[leader]))
+            rejects.add(entry, LeftOutBy.folded, partial(explain.folded_into, titles[leader]))
     return [entry for entry in eligible if entry.story.id not in into], groups
 
 
@@ -171,7 +160,11 @@ def _comparable(leaders: Sequence[Entry], brief: Brief, rejects: _Rejects) -> li
 
 
 def _picks(
-    selection: diversity.Selection, groups: Mapping[int, list[Entry]], brief: Brief, *, median: float
+    selection: diversity.Selection,
+    groups: Mapping[int, list[Entry]],
+    brief: Brief,
+    *,
+    medians: Mapping[str, float],
 ) -> tuple[Pick, ...]:
     order = arrange(in_order(selection.chosen, brief.settings.order), brief.choices.pinned)
     return tuple(
@@ -182,7 +175,7 @@ def _picks(
             reasons=explain.reasons(
                 entry,
                 brief,
-                median=median,
+                medians=medians,
                 folded=len(groups[entry.story.id]),
                 replaced=selection.replaced.get(entry.story.id),
             ),
@@ -213,32 +206,43 @@ def _hold(
 # --- left out -------------------------------------------------------------------------------------
 
 
+Reason = str | Callable[[], str]
+
+
 @dataclass
 class _Rejects:
     """Collects who was left out, and then keeps the near misses."""
 
-    _rows: list[tuple[Entry, LeftOut]] = field(default_factory=list)
+    places: Mapping[int, int]
+    """Story -> its place in the order of all."""
+    always: frozenset[int]
+    _rows: list[tuple[Entry, LeftOutBy, Reason]] = field(default_factory=list)
 
-    def add(self, entry: Entry, by: LeftOutBy, reason: str) -> None:
-        self._rows.append((entry, LeftOut(entry.story, by, reason, entry.value)))
+    def add(self, entry: Entry, by: LeftOutBy, reason: Reason) -> None:
+        """`reason` is put into words only for those that are listed: hardly any of twenty thousand."""
+        self._rows.append((entry, by, reason))
 
-    def all(self) -> Iterable[LeftOut]:
-        return (row for _, row in self._rows)
+    def all(self) -> Iterable[LeftOutBy]:
+        return (by for _, by, _ in self._rows)
 
     def pinned(self) -> list[tuple[Story, LeftOutBy]]:
-        return [(row.story, row.by) for entry, row in self._rows if entry.pinned]
+        return [(entry.story, by) for entry, by, _ in self._rows if entry.pinned]
 
     def listed(self, groups: Mapping[int, list[Entry]], picks: Sequence[Pick]) -> tuple[LeftOut, ...]:
         """Best first. Folded stories are listed where the one that stands for them is."""
-        rows = {row.story.id: row for _, row in self._rows}
+        ordered = sorted(self._rows, key=lambda row: self.places[row[0].story.id])
         shown = {pick.story.id for pick in picks}
         counts: Counter[LeftOutBy] = Counter()
         kept = []
-        for entry in in_order([entry for entry, _ in self._rows], Order.popular):
-            row = rows[entry.story.id]
-            counts[row.by] += 1
-            if row.by is LeftOutBy.folded or counts[row.by] <= explain.LIMITS.get(row.by, len(rows)):
-                kept.append(row)
-                shown.add(row.story.id)
+        for entry, by, reason in ordered:
+            counts[by] += 1
+            listed = counts[by] <= explain.LIMITS.get(by, len(ordered)) or entry.story.id in self.always
+            if by is LeftOutBy.folded or listed:
+                kept.append((entry, by, reason))
+                shown.add(entry.story.id)
         leaders = {similar.story.id: leader for leader, group in groups.items() for similar in group}
-        return tuple(row for row in kept if row.by is not LeftOutBy.folded or leaders[row.story.id] in shown)
+        return tuple(
+            LeftOut(entry.story, by, reason if isinstance(reason, str) else reason(), entry.value)
+            for entry, by, reason in kept
+            if by is not LeftOutBy.folded or leaders[entry.story.id] in shown or entry.story.id in self.always
+        )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from digest.model import Order, Story
 from digest.ranking.score import Scored
+from digest.ranking.weigh import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +16,8 @@ class Entry:
     story: Story
     scored: Scored | None
     pinned: bool = False
+    parts: tuple[Part, ...] = ()
+    """What each signal says, the heaviest first."""
 
     @property
     def value(self) -> float | None:
@@ -27,11 +31,9 @@ def in_order(entries: Iterable[Entry], order: Order) -> list[Entry]:
     id; stories without figures last. Latest: by the later date, then by the lower story id.
     """
 
-    def place(entry: Entry) -> tuple[bool, float, float, int]:
-        date = -entry.story.date.timestamp()
-        if order is Order.latest:
-            return False, 0.0, date, entry.story.id
-        value = entry.value
-        return value is None, -(value or 0.0), date, entry.story.id
-
-    return sorted(entries, key=place)
+    # Sorts are stable, so the last one decides first; a date as a number would cost more than all of them.
+    ordered = sorted(entries, key=lambda entry: entry.story.id)
+    ordered.sort(key=lambda entry: entry.story.date, reverse=True)
+    if order is Order.popular:
+        ordered.sort(key=lambda entry: -math.inf if entry.value is None else entry.value, reverse=True)
+    return ordered

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 
 from digest.model import LeftOutBy, MetricKind, Story
-from digest.ranking import figures
+from digest.ranking import figures, weigh
 from digest.ranking.brief import Brief
 from digest.ranking.diversity import Capped
 from digest.ranking.entry import Entry
@@ -19,16 +20,19 @@ _WORTH_PROJECTING = 0.1
 
 
 def reasons(
-    entry: Entry, brief: Brief, *, median: float, folded: int, replaced: Capped | None
+    entry: Entry, brief: Brief, *, medians: Mapping[str, float], folded: int, replaced: Capped | None
 ) -> tuple[str, ...]:
-    """The reasons of a pick. `median` is of all candidates' increase, `folded` how many it stands for."""
+    """The reasons of a pick. `medians` are of all candidates' increases by metric name, `folded` is how many
+    it stands for."""
     words = []
-    scored, signal = entry.scored, brief.signal
-    if scored is not None and signal is not None:
-        words.append(_figures(scored, brief, median))
-        if _rises(scored):
-            words.append(_rate(scored, signal))
-    elif brief.latest:
+    scored = entry.scored
+    for signal, each in entry.parts:
+        words.append(_figures(each, brief, medians[signal.metric.name]))
+        if _rises(each):
+            words.append(_rate(each, signal))
+    if scored is not None and len(brief.signals) > 1:
+        words.append(weigh.heading(scored.score, entry.parts))
+    if scored is None and brief.latest:
         words.append(f"published {_local(entry.story.date, brief)}")
     if folded:
         words.append(f"{folded} similar folded")
@@ -111,13 +115,14 @@ def folded_into(title: str) -> str:
 def below(entry: Entry, place: int, brief: Brief) -> str:
     if entry.scored is None or brief.signal is None:
         return f"{figures.ordinal(place)} by date"
-    rate = f", {_rate(entry.scored, brief.signal)}" if _rises(entry.scored) else ""
-    return f"{figures.ordinal(place)}, with {_gained(entry.scored)}{rate}"
+    gained = figures.listed([_gained(scored) for _, scored in entry.parts])
+    rates = "".join(f", {_rate(scored, signal)}" for signal, scored in entry.parts if _rises(scored))
+    return f"{figures.ordinal(place)}, with {gained}{rates}"
 
 
 def no_signal(brief: Brief) -> str:
-    unit = figures.unit(brief.signal.metric) if brief.signal is not None else "figures"
-    return f"no {unit} known in this window"
+    units = [figures.unit(signal.metric) for signal in brief.signals] or ["figures"]
+    return f"no {figures.listed(units, 'or')} known in this window"
 
 
 LIMITS: dict[LeftOutBy, int] = {

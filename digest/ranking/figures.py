@@ -6,6 +6,7 @@ One place for it, so that reasons in another language change nothing else.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 from digest.model import Metric, MetricKind
 
@@ -41,6 +42,12 @@ def measured(value: float, unit_: str) -> str:
 def stories(count: int) -> str:
     """ "1 story", "1,200 stories"."""
     return f"{count:,} {'story' if count == 1 else 'stories'}"
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """ "readers", "readers and comments", "readers, comments and shares"."""
+    head = ", ".join(words[:-1])
+    return f"{head} {last} {words[-1]}" if head else words[-1]
 
 
 def times(ratio: float) -> str:

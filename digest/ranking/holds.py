@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from digest.model import LeftOut, LeftOutBy, Story, Window
+from digest.model import LeftOutBy, Story, Window
 from digest.ranking import explain, figures
 from digest.ranking.signals import AUTO, Signal
 
@@ -35,6 +35,14 @@ def no_figures(name: str, signals: Mapping[str, Signal], stories: int) -> str:
     return f"{what} Import them (digest signals import), {_BY_HAND}, or {change}."
 
 
+def mixed(people: str, views: str) -> str:
+    """For weights that would add people and page views."""
+    return (
+        f'"{people}" counts people and "{views}" page views: two measures of the same reading, which no '
+        f"list adds up. Leave one of them out of the newsletter's signals, or {_BY_HAND}."
+    )
+
+
 def stale(signal: Signal, allowed: dt.timedelta) -> str:
     """ "" when the figures are fresh enough: the latest is at most `allowed` older than the cut-off."""
     age = signal.cut - signal.reach
@@ -49,11 +57,11 @@ def stale(signal: Signal, allowed: dt.timedelta) -> str:
     )
 
 
-def too_few(picks: int, candidates: int, least: int, left_out: Iterable[LeftOut]) -> str:
+def too_few(picks: int, candidates: int, least: int, left_out: Iterable[LeftOutBy]) -> str:
     """ "" when there are at least `least` picks."""
     if picks >= least:
         return ""
-    why = Counter(left.by for left in left_out)
+    why = Counter(left_out)
     told = ", ".join(f"{count} {_WORDS[by]}" for by, count in sorted(why.items()) if by in _WORDS)
     return (
         f"Only {figures.stories(picks)} of {candidates:,} can be in this edition, and it needs "

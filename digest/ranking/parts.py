@@ -29,7 +29,8 @@ def marks(words: Sequence[str], bracketed: Iterable[str]) -> Marks:
         elif word in _NUMBERS or any(character.isdigit() for character in word):
             numbers.add(word)
             counted = place > 0 and words[place - 1] in _COUNTED
-            if place == last or counted or _YEAR.fullmatch(word):
+            dated = not _MONTHS.isdisjoint(words[max(0, place - 1) : place + 2])
+            if dated or place == last or counted or _YEAR.fullmatch(word):
                 labels.add(word)
     return Marks(frozenset(labels | numbers), frozenset(labels))
 
@@ -50,9 +51,19 @@ _NUMBERS = _set("""
     first second third fourth fifth sixth seventh eighth ninth tenth
     i ii iii iv v vi vii viii ix x
 """)
-_DAYS = _set("""
-    monday tuesday wednesday thursday friday saturday sunday
+_MONTHS = _set("""
     january february march april may june july august september october november december
+    jan feb mar apr jun jul aug sep sept oct nov dec
+    januar februar märz mai juni juli oktober dezember
+    janvier février mars avril juin juillet août septembre octobre novembre décembre
+    enero febrero marzo mayo junio julio agosto septiembre octubre noviembre diciembre
+    gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre
+    januari februari maart mei augustus
+    janeiro fevereiro março abril maio junho julho setembro outubro novembro dezembro
+""")
+"""A number beside one of these is a date, and a date is a label."""
+_DAYS = _MONTHS | _set("""
+    monday tuesday wednesday thursday friday saturday sunday
     montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag
     lundi mardi mercredi jeudi vendredi samedi dimanche
     lunes martes miércoles jueves viernes sábado domingo

@@ -1,14 +1,13 @@
 """How popular a story was in the window: its increase, plus a short projection of its present rate.
 
-    value = gained + min(gained, projection x rate)
+    value = gained + min(gained, carry x rate)
 
 `gained` is the sum of a count's buckets that begin in the window, or the increase of a total over it. `rate`
 is measured over the last three hours before the cut-off (longer where the source is read less often) and is
 zero for a story that is no longer read. The projection gives the stories of the last hours what they are
-about to get; it never more than doubles a story, so that a good first half-hour does not beat a good week. No
-figure decays: a decay formula answers "now" and throws the week away (docs/design.md has the measurements).
-
-A learned growth curve would take the place of `_projected` and nothing else.
+about to get; it never more than doubles a story, so that a good first half-hour does not beat a good week.
+For how long the rate is carried on is a setting, or learned from the window itself (`carry`). No figure
+decays: a decay formula answers "now" and throws the week away (docs/design.md has the measurements).
 
 Totals by rule, and every departure is said in `Score.notes`:
 
@@ -43,22 +42,16 @@ class Scored:
     rate: float = 0.0
 
 
-def score_story(
-    story: Story, series: Series | None, signal: Signal, projection: dt.timedelta
-) -> Scored | None:
+def score_story(story: Story, series: Series | None, signal: Signal) -> Scored | None:
     """The story's score by `signal`, or None when there is no reading of it in the signal's window.
 
-    Readings after the cut-off are not looked at; one of a total at exactly the cut-off is. `projection` is
-    how long the present rate is carried on.
+    Readings after the cut-off are not looked at; one of a total at exactly the cut-off is.
     """
-    if series is None:
+    measured = None if series is None else measure(story, series, signal)
+    if series is None or measured is None:
         return None
-    known = readings_until(series, signal.cut)
-    if not known or series.at[known - 1] < signal.start:
-        return None
-    measure = _count if series.metric.kind is MetricKind.count else _total
-    gained, rate, notes = measure(story, series, known, signal)
-    projected = _projected(gained, rate, projection)
+    gained, rate, notes = measured
+    projected = max(0.0, min(gained, rate * signal.carry))
     score = Score(
         metric=series.metric.name,
         value=gained + projected,
@@ -66,20 +59,25 @@ def score_story(
         projected=projected,
         distinct=series.metric.distinct,
         notes=notes,
-        unit=figures.unit(series.metric, dt.timedelta(seconds=signal.cut - signal.start)),
+        unit=signal.unit,
     )
     return Scored(score, 3600 * rate)
 
 
-_Measured = tuple[float, float, tuple[str, ...]]
+Measured = tuple[float, float, tuple[str, ...]]
 """Increase over the window, present rate a second, notes."""
 
 
-def _projected(gained: float, rate: float, projection: dt.timedelta) -> float:
-    return max(0.0, min(gained, rate * projection.total_seconds()))
+def measure(story: Story, series: Series, signal: Signal) -> Measured | None:
+    """What a story had gained by the signal's cut-off, and how fast it was being read then."""
+    known = readings_until(series, signal.cut)
+    if not known or series.at[known - 1] < signal.start:
+        return None
+    by_kind = _count if series.metric.kind is MetricKind.count else _total
+    return by_kind(story, series, known, signal)
 
 
-def _count(story: Story, series: Series, known: int, signal: Signal) -> _Measured:  # noqa: ARG001 - as _total
+def _count(story: Story, series: Series, known: int, signal: Signal) -> Measured:  # noqa: ARG001 - as _total
     gained = float(sum(series.values[bisect_left(series.at, signal.start) : known]))
     recent = bisect_left(series.at, signal.since)
     values = series.values[recent:known]
@@ -89,7 +87,7 @@ def _count(story: Story, series: Series, known: int, signal: Signal) -> _Measure
     return gained, sum(values) / max(signal.cut - signal.since, signal.rate_over), ()
 
 
-def _total(story: Story, series: Series, known: int, signal: Signal) -> _Measured:
+def _total(story: Story, series: Series, known: int, signal: Signal) -> Measured:
     new = story.date.timestamp() >= signal.start
     # A reading at the very start of the window belongs to what came before, unless the story did not.
     before = (bisect_left if new else bisect_right)(series.at, signal.start)

@@ -1,18 +1,21 @@
-"""Which signal ranks this list, how often it is read, and how fresh it is.
+"""Which signals rank this list, how often they are read, and how fresh they are.
 
-One list is ranked by one metric: readers and page views are different things, and a sum of both is neither.
-Ranking by several signals with weights belongs here: it would hand `score` one combined series a story.
+Without a word from the newsletter a list is ranked by one metric, the best there is. With weights it is by
+several, but never by both people and page views: these are two measures of the same reading, a sum of them
+is neither, and nobody could say what the figure beside a story counts.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 import statistics
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from digest.model import Candidate, Metric, MetricKind, Series, Window
+from digest.ranking import figures
 
 AUTO = "auto"
 
@@ -39,6 +42,12 @@ class Signal:
     """Up to when something is known, by the latest reading of any candidate."""
     since: float
     """Counts: start of the first bucket that says something about the present rate."""
+    unit: str = ""
+    """What its sum over the window may honestly be called."""
+    carry: float = 0.0
+    """For so many seconds the present rate of a story is carried on."""
+    weight: float = 1.0
+    """Beside other signals of the same list."""
 
     @property
     def rate_over(self) -> float:
@@ -68,6 +77,30 @@ def survey(candidates: Iterable[Candidate], window: Window, cut: dt.datetime) ->
             if readings_until(series, cut.timestamp()):
                 by_name.setdefault(name, []).append(series)
     return {name: _signal(all_series, window, cut.timestamp()) for name, all_series in by_name.items()}
+
+
+_VIEWS = frozenset(("view", "views", "pageviews", "hits", "visits", "sessions", "impressions"))
+_ACTIONS = frozenset(
+    ("comments", "replies", "shares", "likes", "votes", "points", "upvotes", "reactions", "saves", "mentions")
+)
+"""What readers do besides reading, as a word of a metric's name."""
+
+
+def people_and_views(metrics: Iterable[Metric]) -> tuple[str, str] | None:
+    """A metric of people and one of page views among `metrics`: two measures of the same reading.
+
+    Page views are what is called so, and in doubt any count that is not of people and has not the name of
+    something that readers do besides reading (comments, shares, votes).
+    """
+    people, views = list[str](), list[str]()
+    for metric in metrics:
+        words = set(re.findall(r"[^\W_]+", metric.name.casefold()))
+        counted = metric.kind is MetricKind.count and not words & _ACTIONS
+        if metric.distinct:
+            people.append(metric.name)
+        elif counted or words & _VIEWS:
+            views.append(metric.name)
+    return (min(people), min(views)) if people and views else None
 
 
 def choose(signals: dict[str, Signal], name: str) -> Signal | None:
@@ -111,21 +144,9 @@ def _signal(all_series: Sequence[Series], window: Window, cut: float) -> Signal:
             ]
             or [0.0]
         )
-    reach, since = float(max(lasts)), cut
+    reach = float(max(lasts))
     if metric.kind is MetricKind.count:
         reach = min(cut, reach + cadence)
-        # Buckets are not cut in two: the rate is measured from the start of the first one that reaches into
-        # the last `RATE_OVER`, the same moment for every story.
-        horizon = cut - max(RATE_OVER, cadence) - cadence
-        firsts = [bisect_right(series.at, horizon) for series in all_series]
-        since = min(
-            (
-                s.at[first]
-                for s, first, known in zip(all_series, firsts, counts, strict=True)
-                if first < known
-            ),
-            default=cut,
-        )
     return Signal(
         metric=metric,
         start=start,
@@ -134,5 +155,22 @@ def _signal(all_series: Sequence[Series], window: Window, cut: float) -> Signal:
         cadence=cadence,
         coverage=sum(last >= start for last in lasts),
         reach=reach,
-        since=since,
+        since=_since(all_series, metric, cadence, cut),
+        unit=figures.unit(metric, dt.timedelta(seconds=cut - start)),
     )
+
+
+def earlier(signal: Signal, all_series: Sequence[Series], cut: float) -> Signal:
+    """The same signal as it was seen at an earlier cut-off, by some of its series."""
+    return replace(signal, cut=cut, since=_since(all_series, signal.metric, signal.cadence, cut))
+
+
+def _since(all_series: Sequence[Series], metric: Metric, cadence: float, cut: float) -> float:
+    """Buckets are not cut in two: the rate is measured from the start of the first one that reaches into the
+    last `RATE_OVER`, the same moment for every story."""
+    if metric.kind is MetricKind.total:
+        return cut
+    horizon = cut - max(RATE_OVER, cadence) - cadence
+    firsts = ((series, bisect_right(series.at, horizon)) for series in all_series)
+    starts = (series.at[first] for series, first in firsts if first < len(series.at))
+    return min((start for start in starts if start < cut), default=cut)

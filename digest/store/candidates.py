@@ -6,7 +6,7 @@ import datetime as dt
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -16,6 +16,8 @@ from digest.store.tables import held_over, metric, observation, story, story_use
 
 BEFORE = dt.timedelta(days=1)
 """Readings so long before the window are handed over too: they show how fast a total grew when it began."""
+
+_SERIES = (observation.c.story, observation.c.metric, observation.c.source)
 
 Signals = dict[str, Series]
 Observed = tuple[int, int, int, int, float]
@@ -66,25 +68,27 @@ def signals_of(
         sa.type_coerce(observation.c.at, sa.BigInteger).label("at"),
         observation.c.value,
     ).join(story, story.c.id == observation.c.story)
-    order = (observation.c.story, observation.c.metric, observation.c.source, observation.c.at)
-    recent = of_chosen.where(chosen, observation.c.at <= until).order_by(*order)
+    recent = of_chosen.where(chosen, observation.c.at <= until)
     if since is None:
-        return _by_story(_observed(connection, recent), metrics)
+        return _by_story(sorted(_observed(connection, recent)), metrics)
     totals = [number for number, each in metrics.items() if each.kind is MetricKind.total]
-    last = (
-        sa.select(*order[:3], sa.func.max(observation.c.at).label("at"))
-        .join(story, story.c.id == observation.c.story)
+    # Numbered and not joined to their own maximum: for that PostgreSQL reads the whole table.
+    place = sa.func.row_number().over(partition_by=_SERIES, order_by=observation.c.at.desc())
+    numbered = (
+        of_chosen.add_columns(place.label("place"))
         .where(chosen, observation.c.metric.in_(totals), observation.c.at < since, observation.c.at <= until)
-        .group_by(*order[:3])
         .subquery()
     )
-    before = of_chosen.join(last, sa.and_(*(column == last.c[column.name] for column in order)))
+    readings = (numbered.c[name] for name in ("story", "metric", "source", "at", "value"))
+    before = sa.select(*readings).where(numbered.c.place == 1)
     rows = _observed(connection, before) + _observed(connection, recent.where(observation.c.at >= since))
     return _by_story(sorted(rows), metrics)
 
 
 def _observed(connection: sa.Connection, query: sa.Select[Any]) -> list[Observed]:
-    return [cast("Observed", tuple(row)) for row in connection.execute(query)]
+    # As the driver has them: whole numbers need no translation, and ten readings of each story no wrapping.
+    rows: Sequence[Observed] = connection.execute(query).cursor.fetchall()
+    return list(rows)
 
 
 def read_metric(row: sa.Row[Any]) -> Metric:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,7 +42,10 @@ def take_in(
         # Two imports at once could each make the story that the other is making. Readers go on.
         connection.execute(sa.text("LOCK TABLE story_name IN SHARE ROW EXCLUSIVE MODE"))
     by_source = source_id(connection, source)
-    latest = {draft.external_id: draft for draft in drafts}
+    latest: dict[str, StoryDraft] = {}
+    for draft in drafts:
+        earlier = latest.get(draft.external_id)
+        latest[draft.external_id] = draft if earlier is None else _after(earlier, draft)
     known = _known(connection, by_source, list(latest))
     shared = _same_url_elsewhere(
         connection, by_source, {d.url for name, d in latest.items() if name not in known}
@@ -75,6 +78,18 @@ def take_in(
     names += _insert(connection, by_source, new, seen)
     _write(connection, names, changes, versions)
     return StoryCounts(len(new), len(changes), len(drafts) - len(new) - len(changes))
+
+
+def _after(earlier: StoryDraft, draft: StoryDraft) -> StoryDraft:
+    """The later of two drafts of one story, with the dates by the rule for a story that is known already: a
+    list that names its stories hour by hour has one of them many times in a batch."""
+    seen = [each.first_seen for each in (earlier, draft) if each.first_seen is not None]
+    return replace(
+        draft,
+        published=draft.published or earlier.published,
+        updated=draft.updated or earlier.updated,
+        first_seen=min(seen, default=None),
+    )
 
 
 def _known(connection: sa.Connection, by_source: int, external_ids: list[str]) -> dict[str, sa.Row[Any]]:

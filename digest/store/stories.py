@@ -24,6 +24,7 @@ from digest.store.tables import edition_story, held_over, media, source, story, 
 
 __all__ = ["Heading", "Name", "Stories", "StoryCounts"]
 
+_ENDS = (sa.func.min, sa.func.max)
 BATCH = 1000
 """Drafts a transaction: an import of any size never holds the write lock for long."""
 
@@ -192,6 +193,13 @@ class Stories:
     def count(self) -> int:
         with self._database.read() as connection:
             return int(connection.execute(sa.select(sa.func.count()).select_from(story)).scalar_one())
+
+    def dates(self) -> tuple[dt.datetime, dt.datetime] | None:
+        """Those of the oldest and the newest story; None without any."""
+        with self._database.read() as connection:
+            # Two queries: SQLite looks a lone min() or max() up in the index, both of them it counts out.
+            ends = [connection.execute(sa.select(each(story.c.date))).scalar_one() for each in _ENDS]
+        return None if ends[0] is None else (ends[0], ends[1])
 
     def headings(self, number: int) -> list[Heading]:
         """The headings that a story had before, oldest first."""

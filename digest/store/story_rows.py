@@ -14,6 +14,7 @@ from digest.store.tables import source, story
 STORIES = sa.select(story, source.c.name.label("source_name")).join(source, source.c.id == story.c.source)
 """The rows that `read` understands; add conditions and an order."""
 
+_KINDS = {kind.value: kind for kind in StoryKind}
 OF_DRAFT = (
     "url",
     "title",
@@ -91,7 +92,7 @@ def read(row: sa.Row[Any]) -> Story:
         published=row.published,
         updated=row.updated,
         withdrawn=row.withdrawn,
-        kind=StoryKind(row.kind),
-        related=tuple(Link(link["title"], link["url"]) for link in row.related),
+        kind=_KINDS[row.kind],
+        related=tuple(Link(link["title"], link["url"]) for link in row.related) if row.related else (),
         full_text=row.full_text,
     )

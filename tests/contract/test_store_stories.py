@@ -51,6 +51,19 @@ def test_a_story_comes_back_as_it_was_handed_over(database: Database, clock: Fix
     assert stories.import_drafts("news", [whole], seen=clock.now()) == StoryCounts(same=1)
 
 
+def test_a_story_that_a_batch_names_many_times_was_first_seen_the_first_time(
+    database: Database, clock: FixedClock
+) -> None:
+    stories, early = Stories(database), clock.now() - 3 * DAY
+    drafts = [
+        dataclasses.replace(draft("1", title=f"Heading {n}"), first_seen=early + n * DAY) for n in (1, 0, 2)
+    ]
+    dated = dataclasses.replace(draft("2"), published=early)
+    assert stories.import_drafts("news", [*drafts, dated, draft("2")], seen=clock.now()).new == 2
+    assert (stories.get(1).title, stories.get(1).first_seen) == ("Heading 2", early)
+    assert (stories.get(2).published, stories.get(2).first_seen) == (early, clock.now())
+
+
 def test_importing_again_changes_nothing(database: Database, clock: FixedClock) -> None:
     stories = Stories(database)
     drafts = [draft(f"{n}") for n in range(2500)]

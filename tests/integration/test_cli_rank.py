@@ -150,3 +150,43 @@ def test_wrong_use_is_refused(app: App, options: tuple[str, str]) -> None:
 def test_an_unknown_newsletter_is_named_with_those_that_are_known(app: App) -> None:
     result = CliRunner().invoke(command, ["daily"], obj=app)
     assert "there is no newsletter 'daily'" in str(result.exception)
+
+
+def test_one_story_is_explained_in_or_out(app: App) -> None:
+    first, second = (pick["score"] for pick in document(run(app, "--limit", "2", "--json"))["picks"])
+    best = document(run(app, "--limit", "2", "--explain", "x4", "--json"))
+    assert (best["rank"], best["by"], best["score"], best["needed"]) == (1, None, first, second)
+    assert best["reasons"][0].startswith("400 points")
+    below = document(run(app, "--limit", "2", "--explain", "x1", "--json"))
+    assert (below["rank"], below["by"], below["needed"]) == (None, "rank", second)
+    assert below["score"] < second
+    assert below["reasons"][0].startswith("3rd, with 100 points")
+    capped = document(run(app, "--explain", "x3", "--json"))
+    assert capped["reasons"] == ["Politics already has 1"]
+    elsewhere = document(run(app, "--at", "2026-11-09T01:30Z", "--window", "1h", "--explain", "x4", "--json"))
+    assert "not in the window" in elsewhere["reasons"][0]
+
+
+def test_a_story_far_down_the_list_is_explained_too(app: App) -> None:
+    names = [f"y{number}" for number in range(40)]
+    drafts = [StoryDraft(n, f"https://example.org/{n}", f"quiet {n}", published=START) for n in names]
+    app.stories.import_drafts("feed", drafts, seen=START)
+    readings = [Reading(name, START + hours(2), float(place)) for place, name in enumerate(names, 1)]
+    app.signals.record(Metric("points", MetricKind.total), "feed", readings)
+    listed = [left["external_id"] for left in document(run(app, "--json"))["left_out"]]
+    assert "y0" not in listed
+    assert document(run(app, "--explain", "y0", "--json"))["reasons"] == ["43rd, with 1 point"]
+
+
+def test_people_are_told_what_a_story_stands_for_and_what_was_needed(app: App) -> None:
+    twin = StoryDraft(
+        "t4", "https://other.example/4", "Orchard number 4 opens at last", published=START + hours(4)
+    )
+    app.stories.import_drafts("other", [twin], seen=START)
+    app.signals.record(Metric("points", MetricKind.total), "other", [Reading("t4", START + hours(9), 5.0)])
+    told = run(app, "--explain", "x4").stdout
+    assert "number 1 of the list" in told
+    assert "stands for" in told
+    folded = run(app, "--explain", "t4").stdout
+    assert "not in the list" in folded
+    assert "which stands for it" in folded

@@ -91,3 +91,24 @@ def test_objects_are_read_too() -> None:
 def test_a_page_is_no_table() -> None:
     with pytest.raises(ImportFailed, match="not a table"):
         read("<html>")
+
+
+def test_places_in_a_list_count_more_the_higher_they_are() -> None:
+    found, _ = read(
+        "timestamp,rank,link\n2026-11-15 12:00:00 UTC,1,https://paper.example/a\n"
+        "2026-11-15 12:00:00 UTC,10,https://paper.example/b\n",
+        metric="most read",
+        kind=MetricKind.count,
+        places=10,
+    )
+    assert [(reading.story[-1], reading.at, reading.value) for reading in found] == [
+        ("a", AT, 10),
+        ("b", AT, 1),
+    ]
+
+
+@pytest.mark.parametrize("rank", ["0", "11", "1.5", "-1", "first"])
+def test_what_is_no_place_in_the_list_is_rejected(rank: str) -> None:
+    found, rejected = read(f"id,at,rank\n7,2026-11-15,{rank}\n", kind=MetricKind.count, places=10)
+    assert found == []
+    assert len(rejected) == 1

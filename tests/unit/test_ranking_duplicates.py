@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from digest.model import Story
 from digest.ranking import duplicates
 from digest.ranking.duplicates import address, fold, neighbours
-from tests.ranking_material import story
+from tests.ranking_material import SECOND_DAY, hours, story
 
 SIMILARITY = 0.6
 NOISE = [story(number) for number in range(100, 140)]
@@ -149,8 +149,50 @@ def test_one_agency_text_under_two_headings_is_one_story() -> None:
 def test_one_standfirst_over_different_headings_is_a_column() -> None:
     assert not alike(
         story(1, title="When to cut roses", standfirst=COLUMN),
-        story(2, title="Slugs and how to live with them", standfirst=COLUMN),
+        story(2, title="Slugs and how to live with them", standfirst=COLUMN, date=NEXT_DAY),
     )
+
+
+def test_one_standfirst_under_two_headings_of_a_day_is_a_story_with_a_new_heading() -> None:
+    first = story(1, title="Pilot crosses a runway in error", standfirst=AGENCY)
+    second = story(2, title="Authority looks into what happened at the airport", standfirst=AGENCY)
+    assert alike(first, second)
+    assert not alike(first, replace(second, url="https://elsewhere.example/2"))
+
+
+def test_a_long_heading_is_enough_when_a_site_writes_the_standfirst_anew() -> None:
+    title = "Airline to cut up to 12,000 jobs as travel collapses"
+    first = story(1, title=title, standfirst="Its head says that recovery will take years")
+    second = story(2, title=title, standfirst="A hit to demand hurts the flag carrier, it tells its staff")
+    assert alike(first, second)
+    assert not alike(first, replace(second, published=NEXT_DAY))
+    short = "Airline cuts jobs again"
+    assert not alike(replace(first, title=short), replace(second, title=short))
+
+
+def test_a_site_does_not_repeat_a_story_days_later() -> None:
+    title = "Three new cases of the fever reported in the country"
+    assert not alike(story(1, title=title), story(2, title=title, date=NEXT_DAY))
+    assert alike(
+        story(1, title=title), story(2, title=title, date=NEXT_DAY, url="https://elsewhere.example/2")
+    )
+
+
+def test_a_standfirst_that_is_only_a_date_says_nothing_alone() -> None:
+    date = "27 April 2026 3.08 pm"
+    assert not alike(story(1, standfirst=date), story(2, standfirst=date))
+
+
+def test_three_times_word_for_word_is_a_habit_of_the_site() -> None:
+    title, blurb = (
+        "The best photos from around the world today",
+        "Chosen by our picture editors from all agencies",
+    )
+    gallery = [story(number, title=title, standfirst=blurb) for number in (1, 2, 3)]
+    assert alike(*gallery[:2])
+    assert neighbours([*gallery, *NOISE], SIMILARITY) == {}
+    elsewhere = [replace(each, url=f"https://{each.id}.example/") for each in gallery]
+    assert neighbours([*elsewhere, *NOISE], SIMILARITY)[1] == {2, 3}
 
 
 def test_one_heading_over_different_standfirsts_is_a_column() -> None:
@@ -167,6 +209,7 @@ def test_a_changed_figure_is_an_update_when_the_standfirst_agrees() -> None:
     )
 
 
+NEXT_DAY = SECOND_DAY + hours(24)
 BLURB = "Our correspondent travels down the river in five parts and talks to those who live by it"
 
 
@@ -178,6 +221,7 @@ BLURB = "Our correspondent travels down the river in five parts and talks to tho
         ("Down the river on Monday", "Down the river on Tuesday"),
         ("Down the river (March)", "Down the river (April)"),
         ("Down the river in 2025", "Down the river in 2026"),
+        ("Down the river, May 1, day by day", "Down the river, May 3, day by day"),
         ("Day 3: down the river", "Day 4: down the river"),
         ("沿河而下第一集", "沿河而下第二集"),
     ],
@@ -278,9 +322,11 @@ def test_what_is_alike_does_not_depend_on_the_order(week: list[Story], chance: o
 
 @given(weeks, st.sampled_from([0.3, 0.6, 0.9]))
 def test_the_index_misses_no_pair(week: list[Story], similarity: float) -> None:
-    headings = [duplicates._heading(each) for each in week]
-    titles = duplicates._weighed([heading.words for heading in headings])
-    openings = duplicates._weighed([duplicates._opening(each) for each in week])
+    words = [duplicates._opening(each) for each in week]
+    headings = [duplicates._heading(each, len(text)) for each, text in zip(week, words, strict=True)]
+    sites = [heading.site for heading in headings]
+    titles = duplicates._weighed(duplicates._telling([heading.words for heading in headings], sites))
+    openings = duplicates._weighed(duplicates._telling(words, sites))
     pairs = {
         (week[one].id, week[other].id)
         for one, other in itertools.combinations(range(len(week)), 2)
@@ -311,4 +357,11 @@ def test_few_pairs_of_a_large_week_are_compared() -> None:
     weights = list(itertools.accumulate(1 / (place + 5) for place in range(len(vocabulary))))
     week = [frozenset(chance.choices(vocabulary, cum_weights=weights, k=30)) for _ in range(2000)]
     boilerplate = [frozenset({"every", "day", "on", "our", "site"})] * 500
-    assert len(duplicates._weighed([*week, *boilerplate]).pairs(SIMILARITY)) < 10 * len(week)
+    texts = duplicates._telling([*week, *boilerplate], [f"site {n}" for n in range(len(week) + 500)])
+    assert len(duplicates._weighed(texts).pairs(SIMILARITY)) < 10 * len(week)
+
+
+def test_beyond_the_first_thousands_addresses_alone_fold() -> None:
+    copies = [story(number, title="Uganda bans social media ahead of election") for number in (1, 2)]
+    far = [story(number, url="https://example.org/same") for number in (3, 4)]
+    assert neighbours([copies[0], *NOISE, copies[1], *far], SIMILARITY, most=10) == {3: {4}, 4: {3}}

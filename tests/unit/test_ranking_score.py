@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.ranking_material import (
     story,
 )
 
-SIX_HOURS = hours(6)
+SIX_HOURS = 6 * 3600.0
 
 
 def judged(
@@ -30,7 +31,7 @@ def judged(
 ) -> Scored | None:
     one = candidate(of or story(1), readings)
     signal = survey([one, *others], WEEK, until).get(readings.metric.name)
-    return score_story(one.story, readings, signal, SIX_HOURS) if signal else None
+    return score_story(one.story, readings, replace(signal, carry=SIX_HOURS)) if signal else None
 
 
 def score(readings: Series, *others: Candidate, of: Story | None = None, until: dt.datetime = END) -> Score:
@@ -237,4 +238,4 @@ def test_a_story_without_a_reading_in_the_window_has_no_score() -> None:
 
 def test_a_story_without_this_signal_has_no_score() -> None:
     signal = survey(half_hourly(), WEEK, END)["points"]
-    assert score_story(story(1), None, signal, SIX_HOURS) is None
+    assert score_story(story(1), None, signal) is None
