@@ -359,6 +359,11 @@ class Source(_Section):
         dt.timedelta(minutes=30), description="How often to look."
     )
     section: str = Field("", description="The section of its stories, where they name none.")
+    internal: bool = Field(
+        False,
+        description="Its address is on this machine or in your own network; else only public addresses are "
+        "asked, at redirects, too.",
+    )
 
 
 class Approval(StrEnum):

@@ -78,4 +78,5 @@ def site_of(edition: Edition) -> str:
 
 
 def _fetch(url: str) -> bytes:
-    return fetch_url(url, max_bytes=10_000, total_seconds=15).body or b""
+    # site.url is the operator's own, and may well be an address inside.
+    return fetch_url(url, internal=True, max_bytes=10_000, total_seconds=15).body or b""

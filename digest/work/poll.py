@@ -32,7 +32,9 @@ _MARK = 12  # hex digits of the address that an etag belongs to
 class Fetch(Protocol):
     """Gets a document; raises `ImportFailed` (digest.importers.fetch.fetch)."""
 
-    def __call__(self, url: str, *, etag: str = "", modified: str = "") -> Fetched: ...
+    def __call__(
+        self, url: str, *, etag: str = "", modified: str = "", internal: bool = False
+    ) -> Fetched: ...
 
 
 class Intake(Protocol):
@@ -168,7 +170,7 @@ def _document(
 ) -> Iterator[_Found]:
     """The document of a source: from the network, or a file, whose time and size tell whether it is new."""
     if is_url(source.url):
-        got = fetch(source.url, etag=etag, modified=modified)
+        got = fetch(source.url, etag=etag, modified=modified, internal=source.internal)
         body = None if got.body is None else io.BytesIO(got.body)
         yield _Found(got.url, body, got.etag, got.modified, got.content_type, got.moved)
         return

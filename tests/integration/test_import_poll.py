@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,11 +28,11 @@ class Web:
         self.pages: dict[str, Callable[[], Fetched]] = {}
         self.asked: list[tuple[str, str, str]] = []
 
-    def __call__(self, url: str, *, etag: str = "", modified: str = "") -> Fetched:
+    def __call__(self, url: str, *, etag: str = "", modified: str = "", internal: bool = False) -> Fetched:
         self.asked.append((url, etag, modified))
         return self.pages[url]()
 
-    def put(self, url: str, body: str | None, **facts: str) -> None:
+    def put(self, url: str, body: str | None, **facts: Any) -> None:
         self.pages[url] = lambda: Fetched(url, None if body is None else body.encode(), **facts)
 
 

@@ -403,7 +403,8 @@ def test_a_source_that_never_answers_does_not_keep_a_stop_waiting(
     monkeypatch.setattr(work, "_LEAVE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         machine = Machine.set_up(tmp_path, 1)
-        source = Source(name="slow", url=f"http://127.0.0.1:{silent.getsockname()[1]}/feed.xml")
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/feed.xml"
+        source = Source(name="slow", url=address, internal=True)
         machine.app.settings = machine.app.settings.model_copy(update={"source": (source,)})
         called: list[socket.socket] = []
         threading.Thread(target=lambda: called.append(silent.accept()[0]), daemon=True).start()
