@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,14 +13,16 @@ from typing import Any
 import pytest
 
 from digest.config.settings import Source, SourceType
-from digest.errors import ImportFailed, StoreError
+from digest.errors import FetchFailed, ImportFailed, StoreError
 from digest.importers.fetch import Fetched
 from digest.store import Database
 from digest.store.sources import Sources, SourceState
 from digest.store.stories import Stories
-from digest.work.poll import Polled, is_due, poll
+from digest.work.next_poll import mark, next_poll
+from digest.work.poll import TOGETHER, Polled, poll
 from tests.fakes import FixedClock
 
+HOUR = dt.timedelta(hours=1)
 FEED = "<rss version='2.0'><channel><item><link>/{0}</link><title>Story {0}</title></item></channel></rss>"
 
 
@@ -59,6 +64,7 @@ def look(web: Web, database: Database, clock: FixedClock, tmp_path: Path) -> Cal
             clock=clock,
             place=lambda path: tmp_path / path,
             force=force,
+            random=lambda: 0.0,
         )
         return list(found)
 
@@ -111,8 +117,113 @@ def test_a_source_is_looked_at_when_its_time_has_come(web: Web, look: Look, cloc
 
 
 def test_a_clock_set_back_does_not_stop_polling(clock: FixedClock) -> None:
-    ahead = SourceState("paper", last_poll=clock.now() + dt.timedelta(days=300))
-    assert is_due(source("paper"), ahead, clock.now())
+    paper, then = source("paper"), clock.now() + dt.timedelta(days=300)
+    ahead = SourceState("paper", last_poll=then, not_before=then + HOUR, address=mark(paper))
+    assert next_poll(paper, ahead, clock.now()) == clock.now()
+
+
+def refusing(status: int, **facts: str) -> Callable[[], Fetched]:
+    def answer() -> Fetched:
+        raise FetchFailed(
+            "https://paper.example/feed", f"the server answered {status}", status=status, **facts
+        )
+
+    return answer
+
+
+def test_a_source_that_fails_is_asked_later_and_later(
+    web: Web, look: Look, database: Database, clock: FixedClock
+) -> None:
+    paper, waits = source("paper"), []
+    web.pages[paper.url] = refusing(500)
+    for _ in range(7):
+        (polled,) = look(paper)
+        assert polled.next_poll is not None
+        assert polled.next_poll == next_poll(paper, Sources(database).get("paper"), clock.now())
+        waits.append((polled.next_poll - clock.now()) / HOUR)
+        clock.set(polled.next_poll - dt.timedelta(seconds=1))
+        assert look(paper) == []
+        clock.advance(dt.timedelta(seconds=1))
+    assert waits == [0.5, 1, 2, 4, 6, 6, 6]
+    web.put(paper.url, None)
+    assert look(paper)[0].next_poll == clock.now() + HOUR / 2, "an answer begins anew, 304 as well"
+    assert Sources(database).get("paper").failures == 0
+
+
+def test_retry_after_is_obeyed_within_a_day(web: Web, look: Look, clock: FixedClock) -> None:
+    paper = source("paper")
+    for status, said, hours in (
+        (429, "7200", 2),
+        (503, "Mon, 16 Nov 2026 11:00:00 GMT", 3),
+        (503, "99999999", 24),
+        (503, "1", 0.5),  # never sooner than it would be looked at anyway
+        (500, "7200", 6),  # says nothing there (RFC 9110 15.6.1): the wait of a fifth failure
+    ):
+        web.pages[paper.url] = refusing(status, retry_after=said)
+        (polled,) = look(paper, force=True)
+        assert polled.next_poll == clock.now() + hours * HOUR, (status, said)
+
+
+def test_a_source_that_is_gone_is_asked_once_a_day(web: Web, look: Look, clock: FixedClock) -> None:
+    paper = source("paper")
+    web.pages[paper.url] = refusing(410)
+    (polled,) = look(paper)
+    assert polled.gone
+    assert polled.next_poll == clock.now() + 24 * HOUR
+
+
+def test_a_corrected_address_is_asked_at_once(web: Web, look: Look) -> None:
+    web.pages["https://old.example/feed"] = refusing(410)
+    look(source("paper", "https://old.example/feed"))
+    web.put("https://new.example/feed", FEED.format(1))
+    assert look(source("paper", "https://new.example/feed"))[0].counts.new == 1
+
+
+def test_a_missing_file_is_looked_for_as_often_as_ever(look: Look, clock: FixedClock) -> None:
+    for _ in range(5):
+        (polled,) = look(source("table", "nowhere.csv", type=SourceType.csv))
+        clock.advance(HOUR / 2)
+        assert polled.next_poll == clock.now()
+
+
+class Busy:
+    """A web that answers slowly, and notes how many ask it at the same time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.now: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+
+    def __call__(self, url: str, *, etag: str = "", modified: str = "", internal: bool = False) -> Fetched:
+        host = url.split("/")[2]
+        with self.lock:
+            self.now[host] += 1
+            self.now["all"] += 1
+            for name, count in self.now.items():
+                self.most[name] = max(self.most[name], count)
+        time.sleep(0.05 if host != "slow.example" else 0.5)
+        with self.lock:
+            self.now[host] -= 1
+            self.now["all"] -= 1
+        return Fetched(url, FEED.format(url[-1]).encode())
+
+
+def test_sources_are_fetched_together_but_one_at_a_time_from_each_host(
+    database: Database, clock: FixedClock
+) -> None:
+    web, ready = Busy(), []
+    sources = [source("slow")]
+    sources += [source(f"one{n}", f"https://one.example/{n}") for n in range(5)]
+    sources += [source(f"other{n}", f"https://other{n}.example/{n}") for n in range(2 * TOGETHER)]
+    results = poll(
+        sources, stories=Stories(database), states=Sources(database), fetch=web, clock=clock, place=Path,
+        finished=lambda polled: ready.append(polled.source),
+    )  # fmt: skip
+    assert [polled.source for polled in results] == [each.name for each in sources], "told in their order"
+    assert ready[0] != "slow", "nobody waits for a slow one"
+    assert sorted(ready) == sorted(each.name for each in sources)
+    assert web.most["one.example"] == 1
+    assert 1 < web.most["all"] <= TOGETHER
 
 
 def test_one_sources_trouble_is_its_own(web: Web, look: Look, database: Database) -> None:
@@ -152,10 +263,10 @@ def test_a_store_that_cannot_be_written_ends_the_round(web: Web, clock: FixedClo
         def get(self, name: str) -> SourceState:
             return SourceState(name)
 
-        def succeeded(self, name: str, *, at: dt.datetime, etag: str = "", modified: str = "") -> None:
+        def succeeded(self, name: str, **facts: object) -> None:
             raise StoreError("the disk is full")
 
-        def failed(self, name: str, error: str, *, at: dt.datetime) -> None:
+        def failed(self, name: str, error: str, **facts: object) -> None:
             raise AssertionError("not the source's fault")
 
     web.put("https://paper.example/feed", None)
