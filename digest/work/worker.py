@@ -22,7 +22,7 @@ from digest.importers.fetch import fetch
 from digest.model import DeliveryState, Edition
 from digest.replies import wait_asked
 from digest.store.leased import lease_name
-from digest.work import alerts
+from digest.work import alerts, source_alerts
 from digest.work.backoff import Backoff
 from digest.work.desk import Desk
 from digest.work.identity import gone, identity
@@ -126,6 +126,8 @@ class Worker:
         if not self._leads():
             return
         desk = self._desk
+        open_keys = {alert.key for alert in desk.installation.open_alerts()}
+        source_alerts.settle_others(desk, open_keys)
         for polled in poll(
             desk.settings.source,
             stories=desk.stories,
@@ -134,6 +136,7 @@ class Worker:
             clock=desk.clock,
             place=desk.settings.path,
         ):
+            source_alerts.note(desk, polled, open_keys)
             if polled.error:
                 self._say_once(f"source {polled.source}: {polled.error}")
             elif polled.counts.new or polled.counts.changed:
