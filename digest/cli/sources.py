@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import click
 
 from digest.cli.base import pass_app
-from digest.cli.output import json_option, print_json, say, table
+from digest.cli.output import json_option, print_json, progress, say, table
 from digest.errors import DigestError, NothingToDo, UsageError
 
 if TYPE_CHECKING:
@@ -30,10 +31,19 @@ def command() -> None:
 @json_option
 @pass_app
 def list_(app: App, as_json: bool) -> None:
-    """List the sources of config.toml: when each was looked at, when it is due, and what went wrong."""
-    rows = []
+    """List the sources of config.toml: what each brought, when it is looked at, and what went wrong.
+
+    "stale": the newest story is older than one and a half times the longest pause that this source made in 90
+    days, and older than a day (a week, for one with fewer than three stories).
+    """
+    from digest.store.sources import Brought  # noqa: PLC0415 - quick start-up
+    from digest.work.freshness import freshness  # noqa: PLC0415
+    from digest.work.next_poll import next_poll  # noqa: PLC0415
+
+    now, rows = app.clock.now(), []
+    known = app.sources.brought(now)
     for source in app.settings.source:
-        state = app.sources.get(source.name)
+        state, brought = app.sources.get(source.name), known.get(source.name, Brought())
         rows.append(
             {
                 "source": source.name,
@@ -42,8 +52,13 @@ def list_(app: App, as_json: bool) -> None:
                 "every": source.every,
                 "last_poll": state.last_poll,
                 "last_success": state.last_success,
-                "next_poll": state.last_poll + source.every if state.last_poll else app.clock.now(),
+                "next_poll": next_poll(source, state, now),
+                "failures": state.failures,
                 "last_error": state.last_error,
+                "stories": brought.stories,
+                "newest": brought.newest,
+                "newest_age": brought.newest and max(now - brought.newest, dt.timedelta()),
+                "freshness": freshness(brought, now),
             }
         )
     if as_json:
@@ -51,20 +66,10 @@ def list_(app: App, as_json: bool) -> None:
     elif not rows:
         say("No source is configured. Add a [[source]] with name and url to config.toml.")
     else:
+        shown = ("source", "freshness", "newest", "stories", "last_poll", "next_poll", "last_error", "url")
         table(
-            ("source", "type", "last poll", "last success", "next poll", "last error", "address"),
-            (
-                (
-                    r["source"],
-                    source.type.value,
-                    r["last_poll"],
-                    r["last_success"],
-                    r["next_poll"],
-                    r["last_error"],
-                    r["url"],
-                )
-                for r, source in zip(rows, app.settings.source, strict=True)
-            ),
+            [name.replace("_", " ").replace("url", "address") for name in shown],
+            [[row[name] for name in shown] for row in rows],
         )
 
 
@@ -86,21 +91,23 @@ def poll(app: App, name: str | None, as_json: bool) -> None:
     from digest.importers.fetch import fetch  # noqa: PLC0415 - quick start-up
     from digest.work.poll import poll as look  # noqa: PLC0415
 
-    results = []
-    for polled in look(
-        _chosen(app, name),
-        stories=app.stories,
-        states=app.sources,
-        fetch=fetch,
-        clock=app.clock,
-        place=app.settings.path,
-        force=True,
-    ):
-        results.append(polled)
-        for note in polled.notes:
-            say(f"{polled.source}: {note}")
-        if polled.error:
-            say(f"{polled.source}: {polled.error}")
+    chosen, results = _chosen(app, name), []
+    with progress("Sources", len(chosen)) as bar:
+        for polled in look(
+            chosen,
+            stories=app.stories,
+            states=app.sources,
+            fetch=fetch,
+            clock=app.clock,
+            place=app.settings.path,
+            force=True,
+            finished=lambda _: bar(),
+        ):
+            results.append(polled)
+            for note in polled.notes:
+                say(f"{polled.source}: {note}")
+            if polled.error:
+                say(f"{polled.source}: {polled.error}")
     if as_json:
         print_json({"sources": results})
     else:
