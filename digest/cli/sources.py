@@ -14,11 +14,12 @@ from digest.errors import DigestError, NothingToDo, UsageError
 if TYPE_CHECKING:
     from digest.app import App
     from digest.config.settings import Source
+    from digest.work.source_check import Checked
 
 
 @click.group()
 def command() -> None:
-    """Look at the configured sources now."""
+    """List the configured sources, check them, or look at them now."""
 
 
 @command.command(
@@ -71,6 +72,78 @@ def list_(app: App, as_json: bool) -> None:
             [name.replace("_", " ").replace("url", "address") for name in shown],
             [[row[name] for name in shown] for row in rows],
         )
+
+
+@command.command(
+    epilog="""\b
+    Examples:
+      digest sources check
+      digest sources check paper --json"""
+)
+@click.argument("name", required=False)
+@json_option
+@pass_app
+def check(app: App, name: str | None, as_json: bool) -> None:
+    """Fetch and read all sources, or the one called NAME, and say what they would bring. Stores nothing.
+
+    Each web address is asked twice: the second time for what has changed since, which a good server answers
+    with 304. Exit code 1 when a source cannot be read or brings no story; 2 when there is none of that name;
+    3 when none is configured. Advice alone changes no exit code.
+    """
+    from digest.importers.fetch import fetch  # noqa: PLC0415 - quick start-up
+    from digest.work.source_check import check_source  # noqa: PLC0415
+
+    chosen, results = _chosen(app, name), []
+    with progress("Sources", len(chosen)) as bar:
+        for source in chosen:
+            bar.note(source.name)
+            results.append(check_source(source, fetch=fetch, place=app.settings.path, now=app.clock.now()))
+            bar()
+    if as_json:
+        print_json({"sources": results})
+    else:
+        for checked in results:
+            _show(checked)
+    bad = [each.source for each in results if each.error or not each.stories]
+    if bad:
+        raise DigestError(
+            f"cannot be read, or bring no story: {', '.join(bad)}", hint="What to change is said above."
+        )
+
+
+def _show(checked: Checked) -> None:
+    facts: list[tuple[str, object]] = [("address", checked.url)]
+    facts += [("leads to", address) for address in checked.redirects]
+    if not checked.error:
+        facts += [
+            ("type", checked.type),
+            ("encoding", checked.encoding),
+            ("stories", f"{checked.stories:,}"),
+            ("newest", checked.newest),
+            ("oldest", checked.oldest),
+            ("without a date", f"{checked.undated:,}"),
+            ("with a picture", _share(checked.with_picture)),
+            ("with the full text", _share(checked.with_full_text)),
+            ("rejected", f"{checked.rejected:,}"),
+        ]
+        facts += [("", f"{count:,} {reason}") for reason, count in list(checked.reasons.items())[:5]]
+    if checked.size:
+        packed = f", {checked.travelled:,} as it travelled" if checked.travelled else ""
+        facts.append(("bytes", f"{checked.size:,}{packed}"))
+    if checked.conditional is not None:
+        facts += [
+            ("seconds", checked.seconds),
+            ("304 when unchanged", "yes" if checked.conditional else "no"),
+        ]
+    table(("", checked.source), facts)
+    if checked.error:
+        say(f"{checked.source}: {checked.error}")
+    for advice in checked.advice:
+        say(f"{checked.source}: {advice}")
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"
 
 
 @command.command(
