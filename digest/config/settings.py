@@ -346,6 +346,12 @@ class SourceType(StrEnum):
     jsonl = "jsonl"
 
 
+class Withdrawal(StrEnum):
+    page = "page"
+    gone = "gone"
+    never = "never"
+
+
 class Source(_Section):
     """Where stories come from. Write one [[source]] for each."""
 
@@ -363,6 +369,12 @@ class Source(_Section):
         False,
         description="Its address is on this machine or in your own network; else only public addresses are "
         "asked, at redirects, too.",
+    )
+    withdrawn: Withdrawal = Field(
+        Withdrawal.page,
+        description='What tells that a story was withdrawn: "page", when its page is gone (410, or 404 twice '
+        'an hour apart); "gone", also when it is no longer in this source, for complete lists only and '
+        'never for a feed of the newest; "never", nothing.',
     )
 
 

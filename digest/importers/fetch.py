@@ -31,8 +31,12 @@ from digest.importers.reach import Resolve, literal, refusal, resolved, system_r
 MAX_BYTES = 20 * 1024 * 1024
 """Both as it travels and unpacked."""
 MAX_REDIRECTS = 5
+PRODUCT = "newsletter-digest"
+"""Our product token in User-Agent (RFC 9110 10.1.5), which robots.txt can name."""
+PAGE_SECONDS = 10.0
 CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS = 10.0, 20.0, 60.0
-USER_AGENT = f"newsletter-digest/{__version__} (feed reader)"
+USER_AGENT = f"{PRODUCT}/{__version__} (feed reader)"
+PAGE_AGENT = f"{PRODUCT}/{__version__} (looks whether a story is still there)"
 _ACCEPT = (
     "application/rss+xml, application/atom+xml, application/rdf+xml, application/xml;q=0.9, text/xml;q=0.9, "
     "text/csv;q=0.8, application/x-ndjson;q=0.8, */*;q=0.5"
@@ -98,6 +102,38 @@ def fetch(
 
     way = _Way(url, internal, resolve)
     return asyncio.run(_within(total_seconds, url, _follow(way, headers, whole)))
+
+
+@dataclass(frozen=True, slots=True)
+class PageAnswer:
+    """What the server of a page says of it: the status (RFC 9110 15), and where a redirect leads to."""
+
+    status: int
+    location: str = ""
+
+
+def ask_page(
+    url: str,
+    *,
+    internal: bool = False,
+    resolve: Resolve = system_resolve,
+    total_seconds: float = PAGE_SECONDS,
+) -> PageAnswer:
+    """Asks whether a page is there, without reading it or following where it leads.
+
+    GET, for many servers answer HEAD otherwise. Raises `FetchFailed` when there is no answer.
+    """
+    headers = {"User-Agent": PAGE_AGENT, "Accept": "text/html, */*;q=0.5"}
+    way = _Way(url, internal, resolve)
+    return asyncio.run(_within(total_seconds, url, _ask_page(way, headers)))
+
+
+async def _ask_page(way: _Way, headers: dict[str, str]) -> PageAnswer:
+    _well_formed(way.asked, way.asked)
+    places, _ = await _places(way, way.asked, outside=False)
+    async with _response(way.asked, places, headers) as response:
+        led = response.headers.get("location", "") if response.is_redirect else ""
+        return PageAnswer(response.status_code, _next(way.asked, led, way.asked) if led else "")
 
 
 async def _within(seconds: float, url: str, work: Awaitable[T]) -> T:

@@ -13,6 +13,7 @@ from digest.schedule import Schedule
 from digest.store.editions import Editions
 from digest.store.installation import Installation
 from digest.store.ledger import SqlLedger
+from digest.store.pages import StoryPages
 from digest.store.sources import Sources
 from digest.store.stories import Stories
 from digest.tokens import KeyRing
@@ -48,6 +49,9 @@ class Desk(Protocol):
 
     @property
     def sources(self) -> Sources: ...
+
+    @property
+    def pages(self) -> StoryPages: ...
 
     @property
     def editions(self) -> Editions: ...

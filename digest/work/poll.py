@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import urlsplit
 
-from digest.config.settings import Source
+from digest.config.settings import Source, Withdrawal
 from digest.errors import DigestError, FetchFailed, ImportFailed, StoreError
 from digest.importers import Context, Rejected, read_stories
 from digest.importers.fetch import Fetched
@@ -30,6 +30,7 @@ from digest.ports import Clock
 from digest.store.intake import StoryCounts
 from digest.store.sources import SourceState
 from digest.work.next_poll import mark, next_poll, wait, wait_asked_for
+from digest.work.vanished import Listed, Withdraw, withdraw_vanished
 
 TOGETHER = 8
 """Sources that are fetched at the same time; each document has at most `digest.importers.fetch.MAX_BYTES`."""
@@ -45,7 +46,7 @@ class Fetch(Protocol):
     ) -> Fetched: ...
 
 
-class Intake(Protocol):
+class Intake(Withdraw, Protocol):
     """Takes drafts in (digest.store.stories.Stories)."""
 
     def import_drafts(
@@ -237,7 +238,11 @@ def _take_in(
 
         how = context(source, found, now)
         drafts = read_stories(found.body, how, form=source.type.value, reject=reject, note=notes.append)
-        counts = stories.import_drafts(source.name, drafts, seen=now)
+        listed = Listed(drafts)
+        counts = stories.import_drafts(source.name, listed, seen=now)
+    if source.withdrawn is Withdrawal.gone:
+        gone = withdraw_vanished(stories, source.name, listed, rejected=reasons.total(), now=now)
+        notes += [gone] if gone else []
     states.succeeded(source.name, at=now, etag=found.etag, modified=found.modified, address=address)
     notes += [f"rejected, {reason}: {count:,}" for reason, count in reasons.most_common(5)]
     if found.moved:

@@ -298,3 +298,58 @@ def test_a_missing_file_is_told(look: Look) -> None:
 def test_a_document_that_moved_for_good_is_told(web: Web, look: Look) -> None:
     web.put("https://paper.example/feed", FEED.format(1), moved="https://paper.example/new")
     assert any("https://paper.example/new" in note for note in look(source("paper"))[0].notes)
+
+
+ROWS = "".join(f"{n},Story {n},https://a.example/{n},2026-11-{n:02}\n" for n in range(1, 11))
+HEADER = "id,title,url,date\n"
+
+
+@pytest.fixture
+def listing(tmp_path: Path, look: Look, database: Database) -> Callable[[str], tuple[Polled, list[str]]]:
+    """Writes what a source that lists everything has now; what polling came to, and who is withdrawn."""
+    everything = source("cms", "all.csv", type=SourceType.csv, withdrawn="gone")
+
+    def run(rows: str) -> tuple[Polled, list[str]]:
+        (tmp_path / "all.csv").write_text(HEADER + rows)
+        (polled,) = look(everything, force=True)
+        gone = [s.external_id for s in Stories(database).list_() if s.withdrawn is not None]
+        return polled, sorted(gone)
+
+    return run
+
+
+Listing = Callable[[str], tuple[Polled, list[str]]]
+
+
+def without(*numbers: int) -> str:
+    return "".join(line + "\n" for line in ROWS.splitlines() if int(line.split(",")[0]) not in numbers)
+
+
+def test_a_story_that_vanished_from_a_complete_list_is_withdrawn(listing: Listing) -> None:
+    assert listing(ROWS)[1] == []
+    polled, gone = listing(without(4, 7))
+    assert gone == ["4", "7"]
+    assert "withdrawn, no longer in it: 2" in polled.notes
+    assert listing(ROWS)[1] == ["4", "7"], "only a person takes that back"
+
+
+def test_what_is_older_than_all_that_is_listed_stays(listing: Listing) -> None:
+    listing(ROWS)
+    assert listing(without(1, 2, 3))[1] == []
+
+
+@pytest.mark.parametrize("rows", [without(*range(2, 9)), without(4) + "11,No link and no\n"])
+def test_a_list_that_looks_broken_withdraws_nothing(listing: Listing, rows: str) -> None:
+    listing(ROWS)
+    polled, gone = listing(rows)
+    assert gone == []
+    assert any("none was withdrawn" in note for note in polled.notes)
+
+
+def test_a_feed_of_the_newest_withdraws_nothing(web: Web, look: Look, database: Database) -> None:
+    paper = source("paper")
+    web.put(paper.url, FEED.format(1))
+    look(paper)
+    web.put(paper.url, FEED.format(2))
+    look(paper, force=True)
+    assert all(story.withdrawn is None for story in Stories(database).list_())
