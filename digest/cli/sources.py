@@ -37,7 +37,8 @@ def list_(app: App, as_json: bool) -> None:
     "stale": the newest story is older than one and a half times the longest pause that this source made in 90
     days, and older than a day (a week, for one with fewer than three stories).
     """
-    from digest.store.sources import Brought  # noqa: PLC0415 - quick start-up
+    from digest.config.problems import mask  # noqa: PLC0415 - quick start-up
+    from digest.store.sources import Brought  # noqa: PLC0415
     from digest.work.freshness import freshness  # noqa: PLC0415
     from digest.work.next_poll import next_poll  # noqa: PLC0415
 
@@ -49,7 +50,7 @@ def list_(app: App, as_json: bool) -> None:
             {
                 "source": source.name,
                 "type": source.type,
-                "url": source.url,
+                "url": mask(source.url),
                 "every": source.every,
                 "last_poll": state.last_poll,
                 "last_success": state.last_success,

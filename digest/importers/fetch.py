@@ -10,10 +10,11 @@ that means something else a moment later (DNS rebinding) gains nothing.
 from __future__ import annotations
 
 import asyncio
+import io
 import ssl
 import urllib.request
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -41,6 +42,7 @@ _ACCEPT = (
     "application/rss+xml, application/atom+xml, application/rdf+xml, application/xml;q=0.9, text/xml;q=0.9, "
     "text/csv;q=0.8, application/x-ndjson;q=0.8, */*;q=0.5"
 )
+_PIECE = 64 * 1024
 _PLACES = 3
 """Addresses of a name that are tried, one after the other."""
 
@@ -339,48 +341,57 @@ async def _body(response: httpx.Response, url: str, max_bytes: int) -> tuple[byt
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
         raise FetchFailed(url, f"the answer is packed as {line(encoding, 40)}, which was not asked for")
-    unpack = _Unpacker(max_bytes) if encoding not in ("", "identity") else None
-    travelled, kept = 0, bytearray()
-    async for chunk in response.aiter_raw():
-        travelled += len(chunk)
-        try:
-            kept += unpack(chunk) if unpack else chunk
-        except zlib.error as error:
-            raise FetchFailed(url, f"the answer cannot be unpacked: {error}") from error
-        if max(travelled, len(kept)) > max_bytes:
-            raise FetchFailed(
-                url,
-                f"it is larger than {max_bytes // 1024 // 1024} MB"
-                + (" unpacked" if travelled <= max_bytes else ""),
-                hint="Ask for a document of the newest stories only.",
-            )
-    if unpack and not unpack.complete:
-        raise FetchFailed(url, "the answer ends too early", hint="It is asked again later.")
-    return bytes(kept), travelled
+    unpack = None if encoding in ("", "identity") else _Unpacker()
+    travelled = 0
+    # Closed on the way out of any error: its traceback would keep what was read until somebody collects it.
+    with io.BytesIO() as kept:
+        async for chunk in response.aiter_raw():
+            travelled += len(chunk)
+            try:
+                for piece in unpack(chunk) if unpack else (chunk,):
+                    kept.write(piece)
+                    if kept.tell() > max_bytes:
+                        break
+            except zlib.error as error:
+                raise FetchFailed(url, f"the answer cannot be unpacked: {error}") from error
+            if max(travelled, kept.tell()) > max_bytes:
+                raise FetchFailed(
+                    url,
+                    f"it is larger than {max_bytes // 1024 // 1024} MB"
+                    + (" unpacked" if travelled <= max_bytes else ""),
+                    hint="Ask for a document of the newest stories only.",
+                )
+        if unpack and not unpack.complete:
+            raise FetchFailed(url, "the answer ends too early", hint="It is asked again later.")
+        return kept.getvalue(), travelled
 
 
 class _Unpacker:
-    """gzip and deflate, never further than just past the limit, however small the packed bytes are."""
+    """gzip and deflate, in small pieces however small the packed bytes: whoever has enough stops asking."""
 
-    def __init__(self, limit: int) -> None:
-        self._left = limit + 1
+    def __init__(self) -> None:
         self._inflate = zlib.decompressobj(wbits=47)  # gzip or zlib, told by the header
-        self._first = True
+        self._head: bytes | None = b""
 
     @property
     def complete(self) -> bool:
         return self._inflate.eof
 
-    def __call__(self, chunk: bytes) -> bytes:
+    def __call__(self, chunk: bytes) -> Iterator[bytes]:
+        if self._head is not None:
+            chunk = self._head + chunk
+            if len(chunk) < 2:  # which of them it is takes two bytes to tell
+                self._head = chunk
+                return
         try:
-            made = self._inflate.decompress(chunk, self._left)
+            made = self._inflate.decompress(chunk, _PIECE)
         except zlib.error:
-            if not self._first:
+            if self._head is None:
                 raise
-            self._inflate = zlib.decompressobj(
-                wbits=-15
-            )  # "deflate" without its header, as some servers send it
-            made = self._inflate.decompress(chunk, self._left)
-        self._first = False
-        self._left -= len(made)
-        return made
+            # "deflate" without its header, as some servers send it
+            self._inflate = zlib.decompressobj(wbits=-15)
+            made = self._inflate.decompress(chunk, _PIECE)
+        self._head = None
+        while made:
+            yield made
+            made = self._inflate.decompress(self._inflate.unconsumed_tail, _PIECE)

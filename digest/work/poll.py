@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import urlsplit
 
+from digest.config.problems import mask
 from digest.config.settings import Source, Withdrawal
 from digest.errors import DigestError, FetchFailed, ImportFailed, StoreError
 from digest.importers import Context, Rejected, read_stories
@@ -246,7 +247,7 @@ def _take_in(
     states.succeeded(source.name, at=now, etag=found.etag, modified=found.modified, address=address)
     notes += [f"rejected, {reason}: {count:,}" for reason, count in reasons.most_common(5)]
     if found.moved:
-        notes.append(f'it has moved for good: write url = "{found.moved}" in config.toml')
+        notes.append(f'it has moved for good: write url = "{mask(found.moved)}" in config.toml')
     return Polled(
         source.name, counts=counts, rejected=reasons.total(), notes=tuple(notes),
         next_poll=now + source.every,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from digest.config.problems import mask
 from digest.config.settings import Source
 from digest.errors import DigestError, ImportFailed
 from digest.importers import Rejected, read_stories
@@ -64,7 +65,7 @@ class Checked:
 
 def check_source(source: Source, *, fetch: Fetch, place: Callable[[Path], Path], now: dt.datetime) -> Checked:
     """Fetches and reads a source as polling does, twice where it is a web address, and stores nothing."""
-    made = Checked(source.name, source.url)
+    made = Checked(source.name, mask(source.url))
     started = time.monotonic()
     try:
         got = fetch(source.url, internal=source.internal) if is_url(source.url) else None
@@ -95,7 +96,7 @@ def _as_it_came(made: Checked, source: Source, got: Fetched, fetch: Fetch) -> Ch
             conditional = False  # it takes no such question: that is all that is asked here
     return replace(
         made,
-        redirects=got.redirects,
+        redirects=tuple(map(mask, got.redirects)),
         travelled=got.travelled,
         size=len(got.body or b""),
         conditional=conditional,
@@ -188,7 +189,7 @@ def _of_its_stories(made: Checked, now: dt.datetime) -> Iterator[str]:
 
 def _of_its_server(made: Checked, got: Fetched) -> Iterator[str]:
     if got.moved:
-        yield f'It has moved for good: write url = "{got.moved}".'
+        yield f'It has moved for good: write url = "{mask(got.moved)}".'
     if not made.conditional:
         yield (
             "It is sent whole each time, changed or not. Whoever runs the server can mend that: it should "

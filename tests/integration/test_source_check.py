@@ -128,6 +128,25 @@ def test_a_source_that_cannot_be_read_is_told_with_a_way_out(
     assert words in check(answer).error
 
 
+def test_a_feed_is_read_whatever_it_is_served_as(check: Check) -> None:
+    for content_type in ("text/html", "application/octet-stream", "image/png", "nonsense"):
+        assert check(page(FEED, Content_Type=content_type)).stories == 3
+
+
+def test_a_password_in_the_address_is_sent_and_never_shown(
+    check: Check, site: Site, clock: FixedClock
+) -> None:
+    site.pages["/old"] = page(status=301, Location="/feed")
+    site.pages["/feed"] = page(FEED)
+    secret = site.url.replace("http://", "http://ann:hunter2@") + "/old"
+    found = check(page(FEED), url=secret)
+    assert found.stories == 3
+    assert "authorization" in site.asked[0][1]
+    assert "hunter2" not in repr(found)
+    app = App(Settings(source=(Source(name="paper", url=secret, internal=True),)), clock)
+    assert "hunter2" not in run(app).output
+
+
 def test_a_wrong_type_is_found(check: Check, tmp_path: Path) -> None:
     (tmp_path / "s.jsonl").write_text('{"id": 1, "title": "One", "url": "https://a.example/1"}\n')
     found = check(page(), url="s.jsonl", type="feed")
