@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,16 @@ import pytest
 
 from digest.config.settings import Source, SourceType
 from digest.errors import FetchFailed, ImportFailed, StoreError
-from digest.importers.fetch import Fetched
+from digest.importers import fetch as fetching
+from digest.importers.fetch import Fetched, fetch
+from digest.importers.reach import refusal
 from digest.store import Database
 from digest.store.sources import Sources, SourceState
 from digest.store.stories import Stories
 from digest.work.next_poll import mark, next_poll
 from digest.work.poll import TOGETHER, Polled, poll
 from tests.fakes import FixedClock
+from tests.feed_site import feed_site, page
 
 HOUR = dt.timedelta(hours=1)
 FEED = "<rss version='2.0'><channel><item><link>/{0}</link><title>Story {0}</title></item></channel></rss>"
@@ -298,6 +303,65 @@ def test_a_missing_file_is_told(look: Look) -> None:
 def test_a_document_that_moved_for_good_is_told(web: Web, look: Look) -> None:
     web.put("https://paper.example/feed", FEED.format(1), moved="https://paper.example/new")
     assert any("https://paper.example/new" in note for note in look(source("paper"))[0].notes)
+
+
+def test_servers_that_misbehave_do_not_keep_a_good_one_from_being_read(
+    database: Database, clock: FixedClock
+) -> None:
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        for _ in range(100):
+            handler.wfile.write(b"<")
+            time.sleep(0.1)
+
+    def headers(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            handler.wfile.write(b"X-More: " + b"x" * 8192 + b"\r\n")
+
+    def large(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        while True:
+            handler.wfile.write(bytes(65536))
+
+    answers = {
+        "drip": (drip, "longer than"),
+        "headers": (headers, "no connection"),
+        "large": (large, "larger than 1 MB"),
+        "bomb": (page(gzip.compress(bytes(50 << 20)), Content_Encoding="gzip"), "larger than 1 MB unpacked"),
+        "cut": (page(gzip.compress(b"x" * 999)[:-9], Content_Encoding="gzip"), "too early"),
+        "circle": (page(status=302, Location="/circle"), "redirects"),
+        "html": (page(b"<html>", Content_Type="text/html"), "HTML page"),
+        "inside": (page(status=302, Location="http://[::ffff:10.0.0.1]/"), "private network"),
+        "busy": (page(status=503, Retry_After="7200"), "503"),
+        "good": (page(FEED.format(1).encode()), ""),
+    }
+    outside = {"127.0.0.1"}  # stands for the internet here
+
+    def get(url: str, *, etag: str = "", modified: str = "", internal: bool = False) -> Fetched:
+        return fetch(
+            url, internal=internal, resolve=lambda _: ["127.0.0.1"], max_bytes=1 << 20, total_seconds=3
+        )
+
+    with feed_site() as site, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fetching, "refusal", lambda place: "" if place in outside else refusal(place))
+        sources = []
+        for name, (answer, _) in answers.items():
+            site.pages[f"/{name}"] = answer
+            sources.append(source(name, f"http://{name}.example:{site.server.server_port}/{name}"))
+        stories, states = Stories(database), Sources(database)
+        started = time.monotonic()
+        results = list(poll(sources, stories=stories, states=states, fetch=get, clock=clock, place=Path))
+        assert time.monotonic() - started < 20
+    for polled, (_, words) in zip(results, answers.values(), strict=True):
+        assert words in polled.error
+        assert bool(words) == bool(polled.error)
+    assert results[-1].counts.new == 1
+    asked_again = states.get("busy").not_before
+    assert asked_again is not None
+    assert asked_again >= clock.now() + 2 * HOUR
 
 
 ROWS = "".join(f"{n},Story {n},https://a.example/{n},2026-11-{n:02}\n" for n in range(1, 11))

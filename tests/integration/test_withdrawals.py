@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.cli import edition as edition_command
+from digest.cli import send as send_command
 from digest.config import Source
-from digest.errors import FetchFailed
+from digest.errors import FetchFailed, NothingToDo
 from digest.importers.fetch import Fetched, PageAnswer, ask_page, fetch
 from digest.model import Edition, Period, Window
 from digest.store.events import Events
@@ -300,6 +301,17 @@ def test_the_command_says_what_each_page_said_and_holds(
     assert result.exit_code == 3
     assert "gone (410)" in result.stdout
     assert "withdrawn" in office.edition.held
+
+
+def test_sending_by_hand_looks_once_more(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digest.work.pages.Pages", lambda clock: office.pages)
+    build.approve(office.app, office.edition, by="Ann")
+    office.web.says = {office.lead.url: 410, office.edition.stories[1].story.url: 404}
+    result = CliRunner().invoke(send_command.command, ["weekly"], obj=office.app)
+    assert isinstance(result.exception, NothingToDo)
+    assert "1 story was withdrawn" in str(result.exception)
+    assert "is not found (404)" in result.stderr
+    assert office.state == "approved"
 
 
 instants = st.integers(-200, 200).map(lambda minutes: NOW + minutes * MINUTE)
