@@ -68,11 +68,14 @@ def list_(app: App, as_json: bool) -> None:
     elif not rows:
         say("No source is configured. Add a [[source]] with name and url to config.toml.")
     else:
-        shown = ("source", "freshness", "newest", "stories", "last_poll", "next_poll", "last_error", "url")
+        shown = ("source", "freshness", "newest", "stories", "last_poll", "next_poll", "failures", "url")
         table(
             [name.replace("_", " ").replace("url", "address") for name in shown],
             [[row[name] for name in shown] for row in rows],
         )
+        for row in rows:
+            if row["last_error"]:
+                say(f"{row['source']}: {row['last_error']}")
 
 
 @command.command(

@@ -211,8 +211,8 @@ async def _places(way: _Way, address: str, *, outside: bool) -> tuple[list[str],
 
 
 def _inside(way: _Way, address: str, host: str, place: str, what: str, *, outside: bool) -> FetchFailed:
-    where = place if host == place else f"{host} is {place}"
-    led = "it leads to" if address != way.asked else "its address is not public:"
+    name = "it" if host == place else host
+    where = f"{name} is {place}" if address == way.asked else f"it leads to {host}, that is {place}"
     hint = (
         "Correct its url. If it is on this machine or in your own network, write internal = true beside it."
     )
@@ -220,7 +220,7 @@ def _inside(way: _Way, address: str, host: str, place: str, what: str, *, outsid
         hint = (
             "What is on the internet must not lead inside, whatever internal says: write its final address."
         )
-    return FetchFailed(way.asked, f"{led} {line(where, 200)}, {what}", hint=hint)
+    return FetchFailed(way.asked, f"{line(where, 200)}, which is not public: {what}", hint=hint)
 
 
 def _proxy(address: str) -> str:

@@ -151,7 +151,7 @@ def test_every_address_on_the_way_is_checked(site: Site) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fetching, "refusal", first_is_public)
         url = f"http://feed.example:{site.server.server_port}/a"
-        with pytest.raises(ImportFailed, match=r"leads to metadata.example is 169\.254"):
+        with pytest.raises(ImportFailed, match=r"leads to metadata\.example, that is 169\.254"):
             fetch(url, internal=False, resolve=places.__getitem__)
         with pytest.raises(ImportFailed, match=r"leads to metadata\.example") as failed:
             fetch(url, internal=True, resolve=places.__getitem__)
