@@ -335,13 +335,14 @@ def check_pages(app: App, edition: str, as_json: bool) -> None:
     robots.txt keeps programs away nothing is asked. Exit code 3 when the edition is held for that.
     """
     from digest.work.departure import hold_withdrawn  # noqa: PLC0415 - quick start-up
-    from digest.work.pages import Pages  # noqa: PLC0415
+    from digest.work.page_looks import PageLooks  # noqa: PLC0415 - quick start-up
+    from digest.work.permission import Permissions  # noqa: PLC0415
     from digest.work.withdrawals import look_at_edition  # noqa: PLC0415
 
     found = app.editions.get(edition)
     if found.state not in _NOT_LEFT:
         raise NothingToDo(f"{found.name} is {_state(found)}: what has left cannot be taken back")
-    looked = look_at_edition(app, found, Pages(app.clock), older_than=dt.timedelta())
+    looked = look_at_edition(app, found, PageLooks(Permissions(app.clock)), older_than=dt.timedelta())
     reason = hold_withdrawn(app, found, by=actor())
     if as_json:
         pages = [

@@ -92,12 +92,13 @@ def _somebody(app: App, found: Edition) -> None:
 
 def _look_at_pages(app: App, found: Edition) -> None:
     """The last look at the pages of its stories; what is gone holds the edition as it is about to leave."""
-    from digest.work.pages import Pages  # noqa: PLC0415 - quick start-up
+    from digest.work.page_looks import PageLooks  # noqa: PLC0415 - quick start-up
+    from digest.work.permission import Permissions  # noqa: PLC0415
     from digest.work.withdrawals import AT_DEPARTURE, look_at_edition  # noqa: PLC0415
 
     if found.state is not EditionState.approved or found.held:
         return
-    for each in look_at_edition(app, found, Pages(app.clock), older_than=AT_DEPARTURE):
+    for each in look_at_edition(app, found, PageLooks(Permissions(app.clock)), older_than=AT_DEPARTURE):
         if each.again is not None:
             say(
                 f"The page of #{each.story.id} “{each.story.title[:60]}” is not found (404): {each.story.url}"

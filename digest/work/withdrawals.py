@@ -19,7 +19,7 @@ from digest.config.settings import Withdrawal
 from digest.model import Edition, Period, Story
 from digest.store.pages import PageState
 from digest.work.desk import Desk
-from digest.work.pages import Looked, Pages
+from digest.work.page_looks import Looked, PageLooks
 
 APART = dt.timedelta(hours=1)
 """Between the two looks that find nothing; also how often pages are looked at as the edition comes near."""
@@ -76,7 +76,7 @@ def judge(before: PageState | None, status: int, now: dt.datetime) -> tuple[Page
 
 
 def look_at_edition(
-    desk: Desk, edition: Edition, pages: Pages, *, older_than: dt.timedelta | None = None
+    desk: Desk, edition: Edition, pages: PageLooks, *, older_than: dt.timedelta | None = None
 ) -> list[PageFound]:
     """Looks at the pages of its stories and withdraws those that are gone; what was found, in their order.
 
@@ -125,7 +125,7 @@ def _found(desk: Desk, story: Story, before: PageState | None, looked: Looked) -
     return PageFound(story, looked.status, looked.words, reason, again)
 
 
-def _look_at_all(settings: Settings, stories: Sequence[Story], pages: Pages) -> Mapping[int, Looked]:
+def _look_at_all(settings: Settings, stories: Sequence[Story], pages: PageLooks) -> Mapping[int, Looked]:
     by_host: dict[str, list[Story]] = defaultdict(list)
     for story in stories:
         by_host[urlsplit(story.url).netloc].append(story)
@@ -154,7 +154,7 @@ def _look_at_all(settings: Settings, stories: Sequence[Story], pages: Pages) -> 
     return looked
 
 
-def _look(settings: Settings, story: Story, pages: Pages) -> Looked:
+def _look(settings: Settings, story: Story, pages: PageLooks) -> Looked:
     try:
         return pages.look(story.url, internal=_of_source(settings, story)[1])
     except Exception as error:  # noqa: BLE001 - a fault met at one page says nothing of the story

@@ -26,7 +26,8 @@ from digest.work import alerts, source_alerts
 from digest.work.backoff import Backoff
 from digest.work.desk import Desk
 from digest.work.identity import gone, identity
-from digest.work.pages import Pages
+from digest.work.page_looks import PageLooks
+from digest.work.permission import Permissions
 from digest.work.poll import poll
 from digest.work.reconcile import reconcile
 from digest.work.send import Sent, rests_until, send
@@ -60,7 +61,7 @@ class Worker:
         self._sending: dict[int, threading.Thread] = {}
         self._alone = threading.Lock()
         self._said: dict[str, dt.datetime] = {}
-        self._pages = Pages(desk.clock)
+        self._pages = PageLooks(Permissions(desk.clock))
         # A relay that is down may be back in a minute; one that said no, such as for a daily quota, may count
         # each further attempt against us.
         self._unreached = Backoff(_MINUTE, 15 * _MINUTE)

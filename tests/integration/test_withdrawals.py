@@ -23,7 +23,8 @@ from digest.store.events import Events
 from digest.store.pages import PageState
 from digest.web.inbox import Inbox
 from digest.work import build
-from digest.work.pages import Pages
+from digest.work.page_looks import PageLooks
+from digest.work.permission import Permissions
 from digest.work.withdrawals import APART, is_due, judge, look_at_edition, open_question
 from digest.work.worker import Worker
 from tests.fakes import FixedClock
@@ -76,8 +77,9 @@ class Office:
         build.build(self.app, "weekly", period, by="test")
         self.lead = self.edition.stories[0].story
 
-    def new_pages(self) -> Pages:
-        return Pages(self.clock, ask=self.web.ask, fetch_robots=self.web.fetch_robots)
+    def new_pages(self) -> PageLooks:
+        permissions = Permissions(self.clock, fetch_robots=self.web.fetch_robots)
+        return PageLooks(permissions, ask=self.web.ask)
 
     @property
     def edition(self) -> Edition:
@@ -272,12 +274,14 @@ def test_a_real_server_is_asked_without_reading_the_page(site: Site, clock: Fixe
     site.pages["/a"] = page(b"x" * 100)
     site.pages["/gone"] = page(status=410)
     site.pages["/moved"] = page(status=301, Location="/gone")
-    pages = Pages(clock, ask=ask_page, fetch_robots=fetch)
+    pages = PageLooks(Permissions(clock, fetch_robots=fetch), ask=ask_page)
     status = {
         path: pages.look(f"{site.url}{path}", internal=True).status for path in ("/a", "/gone", "/moved")
     }
     assert status == {"/a": 200, "/gone": 410, "/moved": 410}
     assert "robots.txt" in pages.look(f"{site.url}/private", internal=True).words
+    site.pages["/away"] = page(status=302, Location=f"http://localhost:{site.server.server_port}/a")
+    assert pages.look(f"{site.url}/away", internal=True).status == 0, "a page does not lead to others inside"
     assert "not asked for" in pages.look(f"{site.url}/a".replace("127.0.0.1", "localhost")).words, (
         "it is inside"
     )
@@ -288,7 +292,7 @@ def test_a_real_server_is_asked_without_reading_the_page(site: Site, clock: Fixe
 def test_the_command_says_what_each_page_said_and_holds(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.work.pages.Pages", lambda clock: office.pages)
+    monkeypatch.setattr("digest.work.page_looks.PageLooks", lambda _: office.pages)
     run = CliRunner().invoke
     office.web.says[office.edition.stories[1].story.url] = 404
     result = run(edition_command.command, ["check-pages", "weekly", "--json"], obj=office.app)
@@ -304,7 +308,7 @@ def test_the_command_says_what_each_page_said_and_holds(
 
 
 def test_sending_by_hand_looks_once_more(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.work.pages.Pages", lambda clock: office.pages)
+    monkeypatch.setattr("digest.work.page_looks.PageLooks", lambda _: office.pages)
     build.approve(office.app, office.edition, by="Ann")
     office.web.says = {office.lead.url: 410, office.edition.stories[1].story.url: 404}
     result = CliRunner().invoke(send_command.command, ["weekly"], obj=office.app)
