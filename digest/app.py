@@ -23,6 +23,7 @@ from digest.store import Database
 from digest.store.editions import Editions
 from digest.store.installation import Installation
 from digest.store.ledger import SqlLedger
+from digest.store.logs import Logs
 from digest.store.pages import StoryPages
 from digest.store.signals import Signals
 from digest.store.sources import Sources
@@ -94,6 +95,10 @@ class App:
         return Signals(self.database)
 
     @cached_property
+    def logs(self) -> Logs:
+        return Logs(self.database)
+
+    @cached_property
     def sources(self) -> Sources:
         return Sources(self.database)
 
@@ -162,6 +167,7 @@ class App:
             postal_address=self.settings.site.postal_address,
             web_url=f"{site}/e/{edition.name}",
             show_figures=newsletter.show_figures,
+            mark=f"utm_source={edition.newsletter}&utm_medium=email" if newsletter.mark_links else "",
         )
 
     def renderer(self, edition: Edition) -> Renderer:

@@ -37,6 +37,7 @@ from digest.config.values import (
     SomeDomain,
     WebAddressOrEmpty,
     Zone,
+    ZoneOrEmpty,
     wrong,
 )
 from digest.model import Order, Rate
@@ -378,6 +379,50 @@ class Source(_Section):
     )
 
 
+class SignalType(StrEnum):
+    log = "log"
+
+
+class LogFormat(StrEnum):
+    auto = "auto"
+    combined = "combined"
+    common = "common"
+    json = "json"
+    w3c = "w3c"
+
+
+class Signal(_Section):
+    """What shows how popular stories are. Write one [[signals]] for each."""
+
+    name: Slug = Field(description="Its name in reports; no [[source]] may have the same.", examples=["web"])
+    type: SignalType = Field(
+        SignalType.log,
+        description='"log": the access logs of a web server, which give the readers of each story and day.',
+    )
+    path: Annotated[str, Field(min_length=1)] = Field(
+        description="The logs, rotated and packed ones too, as a pattern (relative to this file).",
+        examples=["/var/log/nginx/access.log*"],
+    )
+    every: Annotated[Duration, Field(ge=dt.timedelta(minutes=1))] = Field(
+        dt.timedelta(minutes=10), description="How often to look."
+    )
+    url: WebAddressOrEmpty = Field(
+        "",
+        description="The site whose log it is; empty for the one that all stories are of, and for logs "
+        "that name the site of each request.",
+        examples=["https://www.example.org"],
+    )
+    zone: ZoneOrEmpty = Field(
+        "",
+        description="The zone in which days begin; empty for that of the newsletters (UTC if they differ).",
+    )
+    format: LogFormat = Field(
+        LogFormat.auto,
+        description='"combined" (Apache, nginx), "common", "json" (also Caddy), "w3c" (CloudFront, IIS), or '
+        '"auto": what the lines look like.',
+    )
+
+
 class Approval(StrEnum):
     editor = "editor"
     automatic = "automatic"
@@ -432,6 +477,11 @@ class Newsletter(_Section):
         description="Signals older than this at the end of the window hold the edition.",
     )
     show_figures: bool = Field(True, description="Show how many readers a story had.")
+    mark_links: bool = Field(
+        True,
+        description="Mark links to stories with utm_source=SLUG and utm_medium=email: who comes by them is "
+        "left out of readers, or what was in the last edition would be popular for that alone.",
+    )
     look: Literal["front-page"] = Field("front-page", description="The template.")
     accent: Colour = Field(
         "#9E1B32", description="Accent colour; one too weak to read is adjusted and reported."
@@ -524,15 +574,24 @@ class Settings(_Section):
         examples=["templates"],
     )
     source: tuple[Source, ...] = Field((), description=Source.__doc__)
+    signals: tuple[Signal, ...] = Field((), description=Signal.__doc__)
     newsletter: dict[Slug, Newsletter] = Field(default_factory=dict, description=Newsletter.__doc__)
 
     @model_validator(mode="after")
     def _sources_have_names_of_their_own(self) -> Self:
         names = [source.name for source in self.source]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            wrong(f"two sources are called {twice[0]!r}", key="source", allowed="a name of its own for each")
+        for key, more in (("source", []), ("signals", [signal.name for signal in self.signals])):
+            names += more
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                wrong(f"two sources are called {twice[0]!r}", key=key, allowed="a name of its own for each")
         return self
+
+    @property
+    def zone(self) -> str:
+        """The zone that all newsletters share; UTC where there is none such."""
+        zones = {newsletter.zone for newsletter in self.newsletter.values()}
+        return zones.pop() if len(zones) == 1 else "UTC"
 
     @property
     def servers(self) -> tuple[str, ...]:

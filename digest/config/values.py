@@ -133,6 +133,10 @@ def _zone(value: str) -> str:
     return value
 
 
+def _zone_or_empty(value: str) -> str:
+    return _zone(value) if value else value
+
+
 def _moment(value: str) -> str:
     try:
         moments.parse_moment(value)
@@ -211,6 +215,9 @@ WebAddressOrEmpty = Annotated[str, AfterValidator(_web_address_or_empty), Allowe
 BaseAddress = Annotated[str, AfterValidator(_base_address), Allowed(_WEB)]
 Place = Annotated[str, AfterValidator(_place), Allowed(f"{_WEB}, or a file")]
 Zone = Annotated[str, AfterValidator(_zone), Allowed("a time zone such as Europe/London")]
+ZoneOrEmpty = Annotated[
+    str, AfterValidator(_zone_or_empty), Allowed("a time zone such as Europe/London, or empty")
+]
 Moment = Annotated[str, AfterValidator(_moment), Allowed(moments.ALLOWED)]
 Duration = Annotated[dt.timedelta, BeforeValidator(_duration), Allowed(durations.ALLOWED)]
 DomainRate = Annotated[str, AfterValidator(_domain_rate), Allowed(rates.ALLOWED)]

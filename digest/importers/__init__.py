@@ -3,8 +3,9 @@
 A tour, in the order in which a document travels: `fetch` gets it; `stories` tells what it is; `feed` and
 `entry` read RSS, Atom and RDF, `table` reads CSV and JSONL, `columns` says what a table's columns mean;
 `draft` makes a story of the fields, with `body` and `paragraphs` for its text, `furniture` for what is not
-its text, `clean`, `links` and `dates` for the rest; `signals` does the same for readings. Whatever cannot
-be used becomes a `Rejected` with the row and the reason: nothing is lost in silence.
+its text, `clean`, `links` and `dates` for the rest; `signals` does the same for readings, and `logs` makes
+readers of access logs. Whatever cannot be used becomes a `Rejected` with the row and the reason: nothing is
+lost in silence.
 """
 
 from digest.importers.clean import canonical_url, plain

@@ -27,6 +27,8 @@ class Presentation:
     web_url: str = ""
     show_figures: bool = True
     direction: str = ""
+    mark: str = ""
+    """What links to stories have more in their query, so that a log shows where a reader came from."""
 
     @property
     def dir(self) -> str:

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from digest.errors import EditionError
 from digest.model import Edition, EditionStory, LeftOutBy, Link, Picture, Story
@@ -108,6 +108,14 @@ def _is_web_address(url: str) -> bool:
     return good and not re.search(r"[\s\x00-\x20\x7f<>\"]", url)
 
 
+def marked(url: str, mark: str) -> str:
+    """The address with `mark` added to its query; as it is where it has such a mark of its own."""
+    parts = urlsplit(url)
+    if not mark or re.search(r"(?:^|&)utm_(?:source|medium)=", parts.query, re.IGNORECASE):
+        return url
+    return urlunsplit(parts._replace(query=f"{parts.query}&{mark}" if parts.query else mark))
+
+
 def _check_address(story: Story, edition: Edition) -> None:
     if not _is_web_address(story.url):
         raise EditionError(
@@ -182,12 +190,14 @@ def _story_view(
     return StoryView(
         position=entry.position,
         title=title,
-        url=story.url,
+        url=marked(story.url, facts.mark),
         section=_short(line(story.section) or _site_of(story, edition)),
         meta=tuple(part for part in meta if part),
         standfirst=standfirst,
         excerpt=texts,
-        links=_further(entry, edition) if lead else (),
+        links=tuple(Link(link.title, marked(link.url, facts.mark)) for link in _further(entry, edition))
+        if lead
+        else (),
         picture=picture,
         lang=lang,
         dir=direction,

@@ -204,6 +204,53 @@ observation = Table(
     sqlite_with_rowid=False,
 )
 
+# --- access logs: who reads, as long as a day is open; then only how many -------------------------
+
+log_file = Table(  # how far each log was read, known by its beginning and not by its name
+    "log_file",
+    metadata,
+    _id(),
+    Column("source", ID, ForeignKey("source.id"), nullable=False, index=True),
+    Column("length", sa.Integer, nullable=False),  # of the beginning, in bytes without gzip
+    Column("digest", sa.Text, nullable=False, index=True),  # of the beginning: SHA-256
+    Column("name", sa.Text, nullable=False),
+    Column("mark", sa.Text, nullable=False),  # time and size of the file when it was read to its end
+    Column("offset", sa.BigInteger, nullable=False),  # behind the last whole line, without gzip
+    Column("lines", sa.BigInteger, nullable=False),
+    Column("latest", Instant),  # the latest line of it
+    Column("seen", Instant, nullable=False),
+)
+
+log_day = Table(
+    "log_day",
+    metadata,
+    _id(),
+    Column("source", ID, ForeignKey("source.id"), nullable=False),
+    Column("start", Instant, nullable=False),  # midnight in the zone of the site
+    Column("closes", Instant, nullable=False, index=True),
+    Column("salt", sa.LargeBinary),  # NULL: closed, and what was hashed with it is gone
+    Column("version", sa.Integer, nullable=False, server_default="0"),
+    UniqueConstraint("source", "start"),
+)
+
+log_visits = Table(  # hashed visitors with the pages that they read; deleted when the day is closed
+    "log_visits",
+    metadata,
+    Column("day", ID, ForeignKey("log_day.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", sa.Integer, primary_key=True),
+    Column("records", sa.LargeBinary, nullable=False),
+)
+
+log_page = Table(
+    "log_page",
+    metadata,
+    Column("day", ID, ForeignKey("log_day.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", sa.Integer, primary_key=True),
+    Column("url", sa.Text, nullable=False),
+    Column("readers", sa.Integer, nullable=False),
+    Column("recorded", sa.Integer, nullable=False, server_default="0"),  # what the story's observation says
+)
+
 # --- editions -------------------------------------------------------------------------------------
 
 newsletter = Table(

@@ -13,7 +13,9 @@ from digest.schedule import Schedule
 from digest.store.editions import Editions
 from digest.store.installation import Installation
 from digest.store.ledger import SqlLedger
+from digest.store.logs import Logs
 from digest.store.pages import StoryPages
+from digest.store.signals import Signals
 from digest.store.sources import Sources
 from digest.store.stories import Stories
 from digest.tokens import KeyRing
@@ -52,6 +54,12 @@ class Desk(Protocol):
 
     @property
     def pages(self) -> StoryPages: ...
+
+    @property
+    def logs(self) -> Logs: ...
+
+    @property
+    def signals(self) -> Signals: ...
 
     @property
     def editions(self) -> Editions: ...

@@ -3,9 +3,9 @@
 APScheduler only wakes it: jobs in memory, nothing persistent. What is due is computed from the tables each
 time, so a missed or doubled wake-up changes nothing.
 
-Four things have threads of their own, so that none keeps another waiting: rounds (what is due), looking at
-sources, looking at pages, and each edition that leaves. At the end only the last are waited for, because they
-have copies in flight; the others can be left at any step, as if the process had been killed there.
+These have threads of their own, so that none keeps another waiting: rounds (what is due), looking at sources,
+at signals, at pages, and each edition that leaves. At the end only the last are waited for, because they have
+copies in flight; the others can be left at any step, as if the process had been killed there.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from digest.work import alerts, source_alerts
 from digest.work.backoff import Backoff
 from digest.work.desk import Desk
 from digest.work.identity import gone, identity
+from digest.work.measure import measure
 from digest.work.page_looks import PageLooks
 from digest.work.permission import Permissions
 from digest.work.poll import poll
@@ -77,6 +78,7 @@ class Worker:
             ("rounds", self.round, self._every),
             ("sources", self.poll, max(self._every, 15.0)),
             ("pages", self.look_at_pages, max(self._every, 60.0)),
+            ("signals", self.measure, max(self._every, 15.0)),
         ):
             wake = threading.Event()
             scheduler.add_job(wake.set, "interval", seconds=every, next_run_time=now)
@@ -168,6 +170,21 @@ class Worker:
         for each in found:
             if each.reason:
                 self._say(f"{edition.name}: #{each.story.id} “{each.story.title[:60]}”: {each.reason}")
+
+    def measure(self) -> None:
+        """Looks at the signals that are due; on its own, for logs can take minutes."""
+        if not self._leads():
+            return
+        for measured in measure(self._desk, self._desk.settings.signals):
+            if measured.error:
+                self._say_once(f"signals {measured.source}: {measured.error}")
+            for date, count in sorted(measured.read.late.items()) if measured.read else ():
+                self._say(
+                    f"signals {measured.source}: {count:,} visits of {date} came when that day was closed, "
+                    "and do not count"
+                )
+            if self._stop.is_set():
+                return
 
     def _tell(self) -> None:
         now = self._desk.clock.now()
