@@ -24,6 +24,7 @@ from digest.store.editions import Editions
 from digest.store.installation import Installation
 from digest.store.ledger import SqlLedger
 from digest.store.logs import Logs
+from digest.store.pages import StoryPages
 from digest.store.signals import Signals
 from digest.store.sources import Sources
 from digest.store.stories import Stories
@@ -100,6 +101,10 @@ class App:
     @cached_property
     def sources(self) -> Sources:
         return Sources(self.database)
+
+    @cached_property
+    def pages(self) -> StoryPages:
+        return StoryPages(self.database)
 
     @cached_property
     def editions(self) -> Editions:

@@ -102,6 +102,27 @@ class ImportFailed(DigestError):  # noqa: N818 - reads as what happened
         self.source, self.reason = source, reason
 
 
+class FetchFailed(ImportFailed):
+    """A document could not be had over HTTP.
+
+    `status` is that of the answer (RFC 9110 15), 0 where there was none; `retry_after` and `date` are the
+    fields of that name as they came (RFC 9110 10.2.3, 6.6.1), "" where there were none.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        reason: str,
+        *,
+        hint: str = "",
+        status: int = 0,
+        retry_after: str = "",
+        date: str = "",
+    ) -> None:
+        super().__init__(source, reason, hint=hint)
+        self.status, self.retry_after, self.date = status, retry_after, date
+
+
 class EditionError(DigestError):
     """An edition cannot do what was asked in the state that it is in."""
 

@@ -45,7 +45,8 @@ def opened(named: str) -> Iterator[Document]:
     if is_url(named):
         from digest.importers.fetch import fetch  # noqa: PLC0415
 
-        got = fetch(named)
+        # Whoever types an address knows where it is; nothing on the internet leads from there to the inside.
+        got = fetch(named, internal=True)
         stream = io.BytesIO(got.body or b"")
         yield Document(named, stream, len(got.body or b""), stream.tell, got.url, got.content_type)
     elif named == "-":

@@ -319,6 +319,56 @@ def release(app: App, edition: str, as_json: bool) -> None:
 
 
 @command.command(
+    "check-pages",
+    epilog="""\b
+    Examples:
+      digest edition check-pages weekly
+      digest edition check-pages weekly --json""",
+)
+@click.argument("edition")
+@json_option
+@pass_app
+def check_pages(app: App, edition: str, as_json: bool) -> None:
+    """Look now whether the pages of its stories are still there.
+
+    A story whose page says 410, or 404 at two looks an hour apart, is withdrawn, and the edition held. Where
+    robots.txt keeps programs away nothing is asked. Exit code 3 when the edition is held for that.
+    """
+    from digest.work.departure import hold_withdrawn  # noqa: PLC0415 - quick start-up
+    from digest.work.page_looks import PageLooks  # noqa: PLC0415 - quick start-up
+    from digest.work.permission import Permissions  # noqa: PLC0415
+    from digest.work.withdrawals import look_at_edition  # noqa: PLC0415
+
+    found = app.editions.get(edition)
+    if found.state not in _NOT_LEFT:
+        raise NothingToDo(f"{found.name} is {_state(found)}: what has left cannot be taken back")
+    looked = look_at_edition(app, found, PageLooks(Permissions(app.clock)), older_than=dt.timedelta())
+    reason = hold_withdrawn(app, found, by=actor())
+    if as_json:
+        pages = [
+            {
+                "story": each.story.id,
+                "title": each.story.title,
+                "url": each.story.url,
+                "status": each.status,
+                "words": each.words,
+                "withdrawn": each.reason,
+                "again": each.again,
+            }
+            for each in looked
+        ]
+        print_json({"edition": found.name, "pages": pages, "held": reason})
+    else:
+        table(
+            ("Story", "Title", "Status", "", "Looked at again"),
+            [(e.story.id, e.story.title, e.status or None, e.reason or e.words, e.again) for e in looked],
+        )
+    if reason:
+        say(f"Held: {reason}")
+        click.get_current_context().exit(NothingToDo.exit_code)
+
+
+@command.command(
     epilog="""\b
     Example:
       digest edition cancel weekly/2026-11-16 --reason "wrong week" """

@@ -65,6 +65,7 @@ def command(app: App, edition: str, resume: bool, addresses: tuple[str, ...], as
     else:
         try:
             _somebody(app, found)
+            _look_at_pages(app, found)
             _send(app, found, resume, as_json)
         except DigestError as error:
             with suppress(StoreError):  # it may be what failed
@@ -87,6 +88,21 @@ def _somebody(app: App, found: Edition) -> None:
             f"nobody has {found.newsletter} yet; {found.name} was not sent and stays approved",
             hint=f"First: digest subscribers import FILE --newsletter {found.newsletter} --basis TEXT",
         )
+
+
+def _look_at_pages(app: App, found: Edition) -> None:
+    """The last look at the pages of its stories; what is gone holds the edition as it is about to leave."""
+    from digest.work.page_looks import PageLooks  # noqa: PLC0415 - quick start-up
+    from digest.work.permission import Permissions  # noqa: PLC0415
+    from digest.work.withdrawals import AT_DEPARTURE, look_at_edition  # noqa: PLC0415
+
+    if found.state is not EditionState.approved or found.held:
+        return
+    for each in look_at_edition(app, found, PageLooks(Permissions(app.clock)), older_than=AT_DEPARTURE):
+        if each.again is not None:
+            say(
+                f"The page of #{each.story.id} “{each.story.title[:60]}” is not found (404): {each.story.url}"
+            )
 
 
 @contextmanager

@@ -350,6 +350,12 @@ class SourceType(StrEnum):
     jsonl = "jsonl"
 
 
+class Withdrawal(StrEnum):
+    page = "page"
+    gone = "gone"
+    never = "never"
+
+
 class Source(_Section):
     """Where stories come from. Write one [[source]] for each."""
 
@@ -363,6 +369,17 @@ class Source(_Section):
         dt.timedelta(minutes=30), description="How often to look."
     )
     section: str = Field("", description="The section of its stories, where they name none.")
+    internal: bool = Field(
+        False,
+        description="Its address is on this machine or in your own network; else only public addresses are "
+        "asked, at redirects, too.",
+    )
+    withdrawn: Withdrawal = Field(
+        Withdrawal.page,
+        description='What tells that a story was withdrawn: "page", when its page is gone (410, or 404 twice '
+        'an hour apart); "gone", also when it is no longer in this source, for complete lists only and '
+        'never for a feed of the newest; "never", nothing.',
+    )
 
 
 class SignalType(StrEnum):

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -97,6 +98,23 @@ class Stories:
                 action = "withdraw" if withdrawn else "restore"
                 record(connection, at=at, actor=by, action=action, subject=f"story {number}", reason=reason)
         return done
+
+    def not_listed(
+        self, source_name: str, names: AbstractSet[str], *, since: dt.datetime | None = None
+    ) -> tuple[list[int], int]:
+        """The standing stories of a source, dated `since` or later, whose external id is not in `names`, and
+        of how many they are."""
+        query = (
+            sa.select(story.c.id, story.c.external_id)
+            .join(source, source.c.id == story.c.source)
+            .where(source.c.name == source_name, story.c.withdrawn.is_(None))
+            .order_by(story.c.id)
+        )
+        if since is not None:
+            query = query.where(story.c.date >= since)
+        with self._database.read() as connection:
+            standing = [(row.id, row.external_id) for row in connection.execute(query)]
+        return [number for number, name in standing if name not in names], len(standing)
 
     def hold_over(self, newsletter: str, number: int, *, since: dt.datetime) -> None:
         """Keeps a story for the next edition: the one whose window starts at `since` or later."""

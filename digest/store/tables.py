@@ -119,6 +119,11 @@ source = Table(
     Column("last_error", sa.Text, nullable=False, server_default=""),
     Column("etag", sa.Text, nullable=False, server_default=""),
     Column("modified", sa.Text, nullable=False, server_default=""),
+    Column("failures", sa.Integer, nullable=False, server_default="0"),  # in a row
+    Column("not_before", Instant),  # asked again then, after a failure
+    Column(
+        "address", sa.Text, nullable=False, server_default=""
+    ),  # a mark of the address that all this is of
 )
 
 story = Table(
@@ -166,6 +171,15 @@ story_version = Table(  # headings that were changed after publication
     Column("until", Instant, nullable=False),
     Column("title", sa.Text, nullable=False),
     Column("standfirst", sa.Text, nullable=False, server_default=""),
+)
+
+story_page = Table(  # what the pages of stories answered when they were looked at
+    "story_page",
+    metadata,
+    Column("story", ID, ForeignKey("story.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("looked", Instant, nullable=False),
+    Column("status", sa.Integer, nullable=False),  # 0: no answer
+    Column("missing", Instant),  # since when each look found nothing there (404)
 )
 
 metric = Table(

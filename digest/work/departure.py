@@ -42,7 +42,9 @@ def check_departure(desk: Desk, edition: Edition, *, resume: bool, by: str) -> N
         )
     if not leaving:
         check_content(desk, edition)
-        _check_sources(desk, edition, by)
+        reason = hold_withdrawn(desk, edition, by=by)
+        if reason:
+            raise NothingToDo(f"edition {edition.name} is held: {reason}")
 
 
 def check_content(desk: Desk, edition: Edition) -> None:
@@ -59,12 +61,12 @@ def check_content(desk: Desk, edition: Edition) -> None:
         )
 
 
-def _check_sources(desk: Desk, edition: Edition, by: str) -> None:
-    """A story that was withdrawn since the approval holds the edition."""
+def hold_withdrawn(desk: Desk, edition: Edition, *, by: str) -> str:
+    """Holds an edition of which a story was withdrawn, unless a person let it go on; why, or ""."""
     reason = withdrawn(desk, edition)
     if reason:
         desk.editions.hold(edition.id, reason, at=desk.clock.now(), by=by)
-        raise NothingToDo(f"edition {edition.name} is held: {reason}")
+    return reason
 
 
 def check_links(desk: Desk, edition: Edition, fetch: Fetch | None = None) -> None:
@@ -78,4 +80,5 @@ def site_of(edition: Edition) -> str:
 
 
 def _fetch(url: str) -> bytes:
-    return fetch_url(url, max_bytes=10_000, total_seconds=15).body or b""
+    # site.url is the operator's own, and may well be an address inside.
+    return fetch_url(url, internal=True, max_bytes=10_000, total_seconds=15).body or b""

@@ -14,6 +14,7 @@ from digest.store.editions import Editions
 from digest.store.installation import Installation
 from digest.store.ledger import SqlLedger
 from digest.store.logs import Logs
+from digest.store.pages import StoryPages
 from digest.store.signals import Signals
 from digest.store.sources import Sources
 from digest.store.stories import Stories
@@ -50,6 +51,9 @@ class Desk(Protocol):
 
     @property
     def sources(self) -> Sources: ...
+
+    @property
+    def pages(self) -> StoryPages: ...
 
     @property
     def logs(self) -> Logs: ...

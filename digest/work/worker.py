@@ -4,7 +4,7 @@ APScheduler only wakes it: jobs in memory, nothing persistent. What is due is co
 time, so a missed or doubled wake-up changes nothing.
 
 These have threads of their own, so that none keeps another waiting: rounds (what is due), looking at sources,
-looking at signals, and each edition that leaves. At the end only the last are waited for, because they have
+at signals, at pages, and each edition that leaves. At the end only the last are waited for, because they have
 copies in flight; the others can be left at any step, as if the process had been killed there.
 """
 
@@ -12,29 +12,34 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from digest.delivery import SendingStopped
 from digest.errors import Interrupted, NothingToDo, TransportError
 from digest.importers.fetch import fetch
-from digest.model import DeliveryState, Edition
+from digest.model import DeliveryState, Edition, EditionState
 from digest.replies import wait_asked
 from digest.store.leased import lease_name
-from digest.work import alerts
+from digest.work import alerts, source_alerts
 from digest.work.backoff import Backoff
 from digest.work.desk import Desk
 from digest.work.identity import gone, identity
 from digest.work.measure import measure
+from digest.work.page_looks import PageLooks
+from digest.work.permission import Permissions
 from digest.work.poll import poll
 from digest.work.reconcile import reconcile
 from digest.work.send import Sent, rests_until, send
+from digest.work.withdrawals import AT_DEPARTURE, PageFound, look_at_edition, open_question
 
 LEAD = "leader"
 LEASE = dt.timedelta(seconds=60)
 _MINUTE = dt.timedelta(minutes=1)
 _REPEAT = dt.timedelta(hours=1)
+LOOK_FOR = dt.timedelta(days=2)
+"""Pages of an edition that did not leave are looked at for so long after its time."""
 _MOST_SAID = 1000
 _LEAVE = 5.0
 """Seconds that a round, or a look at the sources, gets at the end."""
@@ -57,6 +62,7 @@ class Worker:
         self._sending: dict[int, threading.Thread] = {}
         self._alone = threading.Lock()
         self._said: dict[str, dt.datetime] = {}
+        self._pages = PageLooks(Permissions(desk.clock))
         # A relay that is down may be back in a minute; one that said no, such as for a daily quota, may count
         # each further attempt against us.
         self._unreached = Backoff(_MINUTE, 15 * _MINUTE)
@@ -71,6 +77,7 @@ class Worker:
         for name, work, every in (
             ("rounds", self.round, self._every),
             ("sources", self.poll, max(self._every, 15.0)),
+            ("pages", self.look_at_pages, max(self._every, 60.0)),
             ("signals", self.measure, max(self._every, 15.0)),
         ):
             wake = threading.Event()
@@ -128,6 +135,8 @@ class Worker:
         if not self._leads():
             return
         desk = self._desk
+        open_keys = {alert.key for alert in desk.installation.open_alerts()}
+        source_alerts.settle_others(desk, open_keys)
         for polled in poll(
             desk.settings.source,
             stories=desk.stories,
@@ -136,12 +145,31 @@ class Worker:
             clock=desk.clock,
             place=desk.settings.path,
         ):
+            source_alerts.note(desk, polled, open_keys)
             if polled.error:
                 self._say_once(f"source {polled.source}: {polled.error}")
             elif polled.counts.new or polled.counts.changed:
                 self._say(f"source {polled.source}: {polled.counts.new} new, {polled.counts.changed} changed")
             if self._stop.is_set():
                 return
+
+    def look_at_pages(self) -> None:
+        """Looks whether stories of coming editions are still there; the next round holds what lost one."""
+        if not self._leads():
+            return
+        desk = self._desk
+        coming = desk.editions.list_(states=(EditionState.draft, EditionState.approved), content=False)
+        for edition in coming:
+            if self._stop.is_set():
+                return
+            if desk.clock.now() < edition.period.send_at + LOOK_FOR:
+                whole = desk.editions.get(edition.id)
+                self._say_found(whole, look_at_edition(desk, whole, self._pages))
+
+    def _say_found(self, edition: Edition, found: Sequence[PageFound]) -> None:
+        for each in found:
+            if each.reason:
+                self._say(f"{edition.name}: #{each.story.id} “{each.story.title[:60]}”: {each.reason}")
 
     def measure(self) -> None:
         """Looks at the signals that are due; on its own, for logs can take minutes."""
@@ -204,6 +232,8 @@ class Worker:
         return owner in ("", self._owner) or gone(owner)
 
     def _send(self, edition: Edition) -> None:
+        if edition.state is EditionState.approved and not self._still_there(edition):
+            return
         try:
             sent = send(
                 self._desk, edition, owner=self._owner, resume=True, stop=self._stop, warn=self._say_once
@@ -225,6 +255,20 @@ class Worker:
             self._refused.went_well(edition.name)
             self._say(f"{edition.name}: {sent.words}")
             self._report(sent)
+
+    def _still_there(self, edition: Edition) -> bool:
+        """The last look at the pages as it leaves. False: one was not found, and a second look decides."""
+        desk = self._desk
+        whole = desk.editions.get(edition.id)
+        self._say_found(whole, look_at_edition(desk, whole, self._pages, older_than=AT_DEPARTURE))
+        until = open_question(desk, whole)
+        if until is None:
+            return True
+        self._say_once(
+            f"{edition.name}: the page of a story is not found, so it waits until {until:%H:%M} UTC for a "
+            f"second look: digest edition check-pages {edition.name}"
+        )
+        return False
 
     def _report(self, sent: Sent) -> None:
         """What a person should know of an edition that has left."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import threading
 
+from digest.model import StoryDraft
 from digest.store import Database
 from digest.store.events import Events, record
 from digest.store.installation import Installation
-from digest.store.sources import Sources
+from digest.store.sources import Brought, Sources
+from digest.store.stories import Stories
 from tests.fakes import FixedClock
 
 MINUTE = dt.timedelta(minutes=1)
@@ -130,6 +132,35 @@ def test_a_source_remembers_what_it_said_last(database: Database, clock: FixedCl
     sources.succeeded("news", at=clock.now())
     assert sources.list_() == [sources.get("news")]
     assert sources.get("news").last_error == ""
+
+
+def test_a_source_that_fails_is_asked_later_until_it_is_well(database: Database, clock: FixedClock) -> None:
+    sources, later = Sources(database), clock.now() + MINUTE
+    sources.succeeded("news", at=clock.now(), etag='"1"', modified="then", address="a")
+    sources.failed("news", "HTTP 500", at=clock.now(), not_before=later, address="a", failures=3)
+    state = sources.get("news")
+    assert (state.failures, state.not_before, state.address) == (3, later, "a")
+    assert state.etag == '"1"'
+    sources.failed("news", "HTTP 500", at=clock.now(), not_before=later, address="b")
+    assert (sources.get("news").etag, sources.get("news").modified) == ("", ""), (
+        "those were of another address"
+    )
+    sources.succeeded("news", at=clock.now(), address="b")
+    assert (sources.get("news").failures, sources.get("news").not_before) == (0, None)
+
+
+def test_what_a_source_has_brought_is_counted(database: Database, clock: FixedClock) -> None:
+    stories, hour = Stories(database), dt.timedelta(hours=1)
+    for name, ages in {"paper": (1, 2, 50, 60), "blog": (700, 900), "old": (3000, 3001, 3002)}.items():
+        drafts = [
+            StoryDraft(str(age), f"https://{name}.example/{age}", "Title", published=clock.now() - age * hour)
+            for age in ages
+        ]
+        stories.import_drafts(name, drafts, seen=clock.now())
+    brought = Sources(database).brought(clock.now())
+    assert brought["paper"] == Brought(4, clock.now() - hour, 48 * hour)
+    assert brought["blog"] == Brought(2, clock.now() - 700 * hour, None)
+    assert brought["old"] == Brought(3, clock.now() - 3000 * hour, None)
 
 
 def test_a_lease_taken_while_a_clock_was_wrong_binds_nobody(database: Database, clock: FixedClock) -> None:

@@ -263,9 +263,10 @@ class Newcomer:
         self.heard.append(output)
 
     def _here(self, text: str) -> str:
-        return text.replace(
-            "https://post.example/feed.xml", self.addresses["https://post.example"] + "/feed.xml"
-        )
+        here = self.addresses["https://post.example"] + "/feed.xml"
+        # What stands in for the paper is on this machine, which a source has to say.
+        text = text.replace('"https://post.example/feed.xml"\n', f'"{here}"\ninternal = true\n')
+        return text.replace("https://post.example/feed.xml", here)
 
     def _printed(self) -> str:
         """What a person who has the usual ports would have read."""

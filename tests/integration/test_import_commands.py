@@ -243,8 +243,13 @@ def test_sources_are_polled_and_listed(run: Run) -> None:
     listed = {each["source"]: each for each in document(run("sources", "list", "--json"))["sources"]}
     assert listed["paper"]["last_success"] == "2026-11-16T08:00:00Z"
     assert listed["paper"]["next_poll"] == "2026-11-16T08:30:00Z"
+    assert listed["gone"]["next_poll"] == "2026-11-16T08:30:00Z"
+    assert (listed["paper"]["stories"], listed["paper"]["freshness"]) == (1, "fresh")
+    assert (listed["gone"]["stories"], listed["gone"]["freshness"]) == (0, "none")
     assert "cannot be read" in listed["gone"]["last_error"]
-    assert "paper" in run("sources", "list").stdout
+    shown = run("sources", "list")
+    assert "paper" in shown.stdout
+    assert "gone: the file cannot be read" in shown.stderr
 
 
 def test_one_source_is_polled_by_name(run: Run) -> None:

@@ -26,6 +26,7 @@ from digest.work import worker as work
 from digest.work.alerts import why_it_waits
 from digest.work.worker import LEAD, LEASE, Worker
 from tests.fakes import FixedClock
+from tests.feed_site import feed_site, page
 from tests.newsroom import WEEK_END, newsroom, subscribe
 from tests.smtp_server import Fault, SmtpServer
 
@@ -397,13 +398,40 @@ def test_a_process_does_what_is_due_and_gives_the_lead_back(tmp_path: Path) -> N
     assert lease.owner == ""
 
 
+def test_a_source_that_will_not_mend_by_itself_is_an_alert_until_it_is_well(tmp_path: Path) -> None:
+    machine = Machine.set_up(tmp_path, 1)
+    with feed_site() as site:
+        here = Source(name="paper", url=f"{site.url}/feed", internal=True)
+        machine.app.settings = machine.app.settings.model_copy(update={"source": (here,)})
+        site.pages["/feed"] = page(status=500)
+        machine.worker.poll()
+        assert machine.alerts == [], "it may be well again by the next time"
+        for _ in range(3):
+            machine.clock.advance(8 * HOUR)
+            machine.worker.poll()
+        (told,) = machine.alerts
+        assert "Source paper cannot be read, and never could be: the server answered 500" in told
+        site.pages["/feed"] = page(b"<rss version='2.0'><channel><title>x</title></channel></rss>")
+        machine.clock.advance(8 * HOUR)
+        machine.worker.poll()
+        assert machine.alerts == []
+        site.pages["/feed"] = page(status=410)
+        machine.clock.advance(HOUR)
+        machine.worker.poll()
+        assert "gone for good" in machine.alerts[0], "nobody has to wait for a day to hear that"
+        machine.app.settings = machine.app.settings.model_copy(update={"source": ()})
+        machine.worker.poll()
+        assert machine.alerts == []
+
+
 def test_a_source_that_never_answers_does_not_keep_a_stop_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(work, "_LEAVE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         machine = Machine.set_up(tmp_path, 1)
-        source = Source(name="slow", url=f"http://127.0.0.1:{silent.getsockname()[1]}/feed.xml")
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/feed.xml"
+        source = Source(name="slow", url=address, internal=True)
         machine.app.settings = machine.app.settings.model_copy(update={"source": (source,)})
         called: list[socket.socket] = []
         threading.Thread(target=lambda: called.append(silent.accept()[0]), daemon=True).start()
