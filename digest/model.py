@@ -38,6 +38,13 @@ class Window:
         return self.end.astimezone(dt.UTC) - self.start.astimezone(dt.UTC)
 
 
+class DateOrder(StrEnum):
+    """What comes first where a date is written with numbers alone and its year last."""
+
+    dmy = "dmy"
+    mdy = "mdy"
+
+
 # --- stories and signals --------------------------------------------------------------------------
 
 

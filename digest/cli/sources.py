@@ -90,6 +90,7 @@ def poll(app: App, name: str | None, as_json: bool) -> None:
     for polled in look(
         _chosen(app, name),
         stories=app.stories,
+        signals=app.signals,
         states=app.sources,
         fetch=fetch,
         clock=app.clock,

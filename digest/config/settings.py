@@ -39,7 +39,7 @@ from digest.config.values import (
     Zone,
     wrong,
 )
-from digest.model import Order, Rate
+from digest.model import DateOrder, Order, Rate
 
 _LINES_ALLOWED = ("postal_address",)
 
@@ -336,16 +336,22 @@ class Alerts(_Section):
 
 
 class SourceType(StrEnum):
+    auto = "auto"
     feed = "feed"
-    csv = "csv"
+    sitemap = "sitemap"
+    json = "json"
     jsonl = "jsonl"
+    csv = "csv"
 
 
 class Source(_Section):
     """Where stories come from. Write one [[source]] for each."""
 
     name: Slug = Field(description="Its name in reports.", examples=["news"])
-    type: SourceType = Field(SourceType.feed, description='"feed" (RSS, Atom), "csv" or "jsonl".')
+    type: SourceType = Field(
+        SourceType.auto,
+        description='"auto" looks at it; else "feed" (RSS, Atom, RDF), "sitemap", "json", "jsonl" or "csv".',
+    )
     url: Place = Field(
         description="http(s) address, or a file (relative to this one).",
         examples=["https://www.example.org/feed.xml"],
@@ -354,6 +360,19 @@ class Source(_Section):
         dt.timedelta(minutes=30), description="How often to look."
     )
     section: str = Field("", description="The section of its stories, where they name none.")
+    map: tuple[str, ...] = Field(
+        (), description='Columns of a table by their field, such as ["title=Headline", "url=Web|Link"].'
+    )
+    signals: tuple[str, ...] = Field(
+        (), description='Columns with figures, such as ["points=score", "views:count:1d=daily_views"].'
+    )
+    columns: tuple[str, ...] = Field((), description="Names of the columns, where the table has none.")
+    date_order: DateOrder | None = Field(
+        None, description='What comes first in 4/8/2016: "dmy" or "mdy"; empty: all its dates decide.'
+    )
+    encoding: str = Field("", description="Of a table that is not Unicode, such as windows-1251.")
+    records: str = Field("", description="Where in a JSON document the list is, such as data.items.")
+    link: str = Field("", description="Address of stories that state none: https://www.example.org/{id}.")
 
 
 class Approval(StrEnum):

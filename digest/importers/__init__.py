@@ -8,10 +8,12 @@ be used becomes a `Rejected` with the row and the reason: nothing is lost in sil
 """
 
 from digest.importers.clean import canonical_url, plain
+from digest.importers.context import Context
 from digest.importers.feed import read_feed
 from digest.importers.imported import Imported, Rejected
+from digest.importers.rows import read_table
 from digest.importers.signals import read_readings
-from digest.importers.stories import Context, read_stories, read_table
+from digest.importers.stories import read_stories
 
 __all__ = [
     "Context",

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from digest.importers.body import Body, read_body
 from digest.importers.clean import cut, heading, line
+from digest.importers.figures import Measured
+from digest.importers.kinds import kind_of
 from digest.importers.links import canonical_url
 from digest.model import Link, Picture, StoryDraft, StoryKind
 
@@ -52,6 +54,11 @@ class Fields:
     updated: dt.datetime | None = None
     first_seen: dt.datetime | None = None
     kind: StoryKind = StoryKind.article
+    types: list[str] = field(default_factory=list)
+    """What kind of page it says it is, in the words of schema.org or ogp.me."""
+    tags: list[str] = field(default_factory=list)
+    figures: list[Measured] = field(default_factory=list)
+    """Of its popularity, as they stand now."""
     related: list[Link] = field(default_factory=list)
 
 
@@ -74,7 +81,9 @@ def draft(fields: Fields) -> StoryDraft:
         published=fields.published,
         updated=fields.updated,
         first_seen=fields.first_seen,
-        kind=fields.kind,
+        kind=kind_of(url, types=fields.types, names=(fields.section, *fields.tags))
+        if fields.kind is StoryKind.article
+        else fields.kind,
         related=(*fields.related, *body.related),
         full_text=_is_full(fields, body),
     )

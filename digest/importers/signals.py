@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
@@ -11,10 +10,13 @@ from digest.errors import ImportFailed
 from digest.importers.clean import line
 from digest.importers.columns import READING, Columns, choose, normal, require
 from digest.importers.dates import FUTURE, when
+from digest.importers.figures import number
+from digest.importers.form import Form, detect
 from digest.importers.imported import Rejected
 from digest.importers.links import canonical_url, is_url
-from digest.importers.stories import opening, sniff
-from digest.importers.table import Note, Reject, Row, Table, read_csv, read_jsonl
+from digest.importers.objects import read_jsonl
+from digest.importers.stories import opening
+from digest.importers.table import Note, Reject, Row, Table, read_csv
 from digest.model import MetricKind, Reading
 
 
@@ -39,10 +41,10 @@ def read_readings(
     first reading.
     """
     opened, start = opening(stream, name)
-    form = sniff(start)
-    if form == "feed":
+    form = detect(start)
+    if form in (Form.feed, Form.sitemap):
         raise ImportFailed(name, "it is XML or HTML, not a table", hint="Readings come as CSV or JSONL.")
-    read = read_jsonl if form == "jsonl" else read_csv
+    read = read_jsonl if form in (Form.json, Form.jsonl) else read_csv
     table = read(opened, name=name, reject=reject, note=note)
     known = {**READING, "value": (normal(metric), *READING["value"])}
     columns = choose(table.columns, known, mapped or {}, nested=table.nested)
@@ -96,7 +98,7 @@ def _reading(
         raise ValueError("no time")
     if at > latest:
         raise ValueError(f"{at.isoformat()} lies in the future")
-    return Reading(story, at, _value(columns.cell("value", row.cells), kind))
+    return Reading(story, at, number(columns.cell("value", row.cells), kind))
 
 
 def _story(stated: str, base_url: str) -> str:
@@ -106,17 +108,3 @@ def _story(stated: str, base_url: str) -> str:
     if is_url(name) or (base_url and name.startswith("/")):
         return canonical_url(name, base=base_url)
     return name
-
-
-def _value(text: str, kind: MetricKind) -> float:
-    if not text.strip():
-        raise ValueError("no value")
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not abs(value) <= 1e15 or "_" in text:  # as digest.store.signals.MOST; neither is NaN
-        raise ValueError(f"{line(text, 40)!r} is no number; write digits and a point")
-    if kind is MetricKind.count and value < 0:
-        raise ValueError(f"{line(text, 40)!r}: a count is not below zero")
-    return value

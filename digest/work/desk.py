@@ -13,6 +13,7 @@ from digest.schedule import Schedule
 from digest.store.editions import Editions
 from digest.store.installation import Installation
 from digest.store.ledger import SqlLedger
+from digest.store.signals import Signals
 from digest.store.sources import Sources
 from digest.store.stories import Stories
 from digest.tokens import KeyRing
@@ -45,6 +46,9 @@ class Desk(Protocol):
 
     @property
     def stories(self) -> Stories: ...
+
+    @property
+    def signals(self) -> Signals: ...
 
     @property
     def sources(self) -> Sources: ...

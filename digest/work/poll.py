@@ -12,19 +12,22 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from digest.config.settings import Source
 from digest.errors import DigestError, ImportFailed, StoreError
 from digest.importers import Context, Rejected, read_stories
+from digest.importers.columns import STORY, parse_map
 from digest.importers.fetch import Fetched
+from digest.importers.figures import parse_figure
 from digest.importers.links import is_url
 from digest.model import StoryDraft
 from digest.ports import Clock
 from digest.store.intake import StoryCounts
 from digest.store.sources import SourceState
+from digest.work.figures import Figures, Recording
 
 _MARK = 12  # hex digits of the address that an etag belongs to
 
@@ -39,7 +42,12 @@ class Intake(Protocol):
     """Takes drafts in (digest.store.stories.Stories)."""
 
     def import_drafts(
-        self, source: str, drafts: Iterable[StoryDraft], *, seen: dt.datetime
+        self,
+        source: str,
+        drafts: Iterable[StoryDraft],
+        *,
+        seen: dt.datetime,
+        progress: Callable[[int], object] | None = None,
     ) -> StoryCounts: ...
 
 
@@ -76,6 +84,7 @@ def poll(
     sources: Iterable[Source],
     *,
     stories: Intake,
+    signals: Recording,
     states: States,
     fetch: Fetch,
     clock: Clock,
@@ -93,7 +102,16 @@ def poll(
         if not (force or is_due(source, state, now)):
             continue
         try:
-            yield _look(source, state, stories=stories, states=states, fetch=fetch, now=now, place=place)
+            yield _look(
+                source,
+                state,
+                stories=stories,
+                signals=signals,
+                states=states,
+                fetch=fetch,
+                now=now,
+                place=place,
+            )
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault met in one document must not stop the others
@@ -111,6 +129,7 @@ def _look(
     state: SourceState,
     *,
     stories: Intake,
+    signals: Recording,
     states: States,
     fetch: Fetch,
     now: dt.datetime,
@@ -131,15 +150,17 @@ def _look(
         def reject(rejected: Rejected) -> None:
             reasons[rejected.reason] += 1
 
-        how = Context(
-            name=source.url,
-            seen=now,
+        figures = Figures(signals, source.name, lenient=not source.signals)
+        how = replace(
+            understood(source, now),
             base_url=found.url if is_url(found.url) else "",
             content_type=found.content_type,
-            section=source.section,
+            measure=figures,
         )
         drafts = read_stories(found.body, how, form=source.type.value, reject=reject, note=notes.append)
-        counts = stories.import_drafts(source.name, drafts, seen=now)
+        counts = stories.import_drafts(source.name, drafts, seen=now, progress=lambda _: figures.store())
+        figures.store()
+        notes += figures.notes
     states.succeeded(
         source.name,
         at=now,
@@ -150,6 +171,23 @@ def _look(
     if found.moved:
         notes.append(f'it has moved for good: write url = "{found.moved}" in config.toml')
     return Polled(source.name, counts=counts, rejected=reasons.total(), notes=tuple(notes))
+
+
+def understood(source: Source, seen: dt.datetime) -> Context:
+    """How the document of a configured source is to be read. Raises `UsageError` for settings that say
+    nothing."""
+    return Context(
+        name=source.url,
+        seen=seen,
+        section=source.section,
+        mapped=parse_map(source.map, STORY),
+        order=source.date_order,
+        columns=source.columns,
+        encoding=source.encoding,
+        records=source.records,
+        link=source.link,
+        figures=tuple(map(parse_figure, source.signals)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

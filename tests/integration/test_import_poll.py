@@ -12,6 +12,7 @@ from digest.config.settings import Source, SourceType
 from digest.errors import ImportFailed, StoreError
 from digest.importers.fetch import Fetched
 from digest.store import Database
+from digest.store.signals import Signals
 from digest.store.sources import Sources, SourceState
 from digest.store.stories import Stories
 from digest.work.poll import Polled, is_due, poll
@@ -53,6 +54,7 @@ def look(web: Web, database: Database, clock: FixedClock, tmp_path: Path) -> Cal
         found = poll(
             sources,
             stories=Stories(database),
+            signals=Signals(database),
             states=Sources(database),
             fetch=web,
             clock=clock,
@@ -158,10 +160,11 @@ def test_a_store_that_cannot_be_written_ends_the_round(web: Web, clock: FixedClo
             raise AssertionError("not the source's fault")
 
     web.put("https://paper.example/feed", None)
+    store = Database(f"sqlite:///{tmp_path / 'x'}")
     with pytest.raises(StoreError):
         list(
             poll(
-                [source("paper")], stories=Stories(Database(f"sqlite:///{tmp_path / 'x'}")),
+                [source("paper")], stories=Stories(store), signals=Signals(store),
                 states=Full(), fetch=web, clock=clock, place=Path,
             )
         )  # fmt: skip

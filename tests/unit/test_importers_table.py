@@ -150,9 +150,9 @@ def test_created_is_the_date_only_without_first_seen() -> None:
 
 
 def test_a_date_that_cannot_be_read_rejects_the_row() -> None:
-    found = Outcome("id,title,url,date\n1,One,https://a.example/1,08/04/2016 11:52\n")
+    found = Outcome("id,title,url,date\n1,One,https://a.example/1,the 8th of April\n")
     assert found.drafts == []
-    assert "08/04/2016" in found.rejected[0].reason
+    assert "the 8th of April" in found.rejected[0].reason
 
 
 def test_a_date_far_ahead_counts_as_missing() -> None:
@@ -255,11 +255,11 @@ def test_lines_that_are_no_object_are_rejected() -> None:
     assert [r.row for r in found.rejected] == [2, 3]
 
 
-@pytest.mark.parametrize("data", ['[{"id": 1}]', "[\n{}\n]", "{\n}\n"])
-def test_one_json_document_is_explained(data: str) -> None:
+@pytest.mark.parametrize("data", ['[{"id": 1}]', "[\n{}\n]", "[\n1,\n2]"])
+def test_one_document_is_no_object_a_line(data: str) -> None:
     with pytest.raises(ImportFailed, match="JSON") as failed:
-        Outcome(data)
-    assert "jq" in failed.value.hint
+        Outcome(data, form="jsonl")
+    assert "--format json" in failed.value.hint
 
 
 def test_a_feed_is_told_from_a_table() -> None:
