@@ -271,10 +271,10 @@ def _folder(app: App, folder: Path, wanted: _Wanted, kept: Rejects) -> list[_Don
 
 
 def _report(every: list[_Done], kept: Rejects) -> None:
+    notes = Counter(note for done in every for note in done.notes)
+    for note, count in notes.items():
+        say(f"Note: {note}" + (f" ({count:,} files)" if count > 1 else ""))
     for done in every:
-        where = f"{done.document}: " if len(every) > 1 else ""
-        for note in done.notes:
-            say(f"Note: {where}{note}")
         if done.error:
             say(f"Not read: {done.error}")
     kept.report()

@@ -34,7 +34,7 @@ _SECOND = (
     "[\x80-\xbf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013\u2014\u2018-\u201a"
     "\u201c-\u201e\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122]"
 )
-_TWICE = re.compile(f"[\xc2\xc3]{_SECOND}|\xe2\u20ac{_SECOND}|(?:[\xd0\xd1]{_SECOND}){{2}}")
+_TWICE = re.compile(f"[\xc2\xc3]{_SECOND}|\xe2[\x80\u20ac]{_SECOND}|(?:[\xd0\xd1]{_SECOND}){{2}}")
 """What UTF-8 looks like to a program that takes it for Windows-1252: Latin, typographic and Cyrillic letters.
 Other pairs could be meant: an É before an apostrophe would be another letter of Africa."""
 
