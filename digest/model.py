@@ -99,6 +99,11 @@ class StoryDraft:
     related: tuple[Link, ...] = ()
     full_text: bool = False
     """True when `body` is the whole article, so that its words give a reading time."""
+    once: bool = False
+    """The source has each page once, as a feed or a sitemap does: the same link with the same heading under
+    another id is the same story."""
+    from_page: tuple[str, ...] = ()
+    """Names of fields that the source left out and the page told; they outlast an import without the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,8 @@ class Story:
     kind: StoryKind = StoryKind.article
     related: tuple[Link, ...] = ()
     full_text: bool = False
+    hidden: str = ""
+    """Why an editor took it out of every coming edition; it counts as withdrawn."""
 
     @property
     def date(self) -> dt.datetime:

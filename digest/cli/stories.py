@@ -9,6 +9,7 @@ import click
 
 from digest.cli.base import pass_app
 from digest.cli.output import TIME, json_option, print_json, say, table
+from digest.cli.story_desk import add, edit, hide, merge, resolved, split
 from digest.cli.story_import import import_
 
 if TYPE_CHECKING:
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Import and look at stories."""
+    """Import stories, look at them, and change what sources say."""
 
 
-command.add_command(import_)
+for each in (import_, add, edit, hide, merge, split):
+    command.add_command(each)
 
 
 # --- looking --------------------------------------------------------------------------------------
@@ -83,6 +85,7 @@ def _brief(story: Story) -> dict[str, Any]:
         "published": story.published,
         "first_seen": story.first_seen,
         "withdrawn": story.withdrawn,
+        "hidden": story.hidden,
     }
 
 
@@ -102,9 +105,11 @@ def show(app: App, story: str, as_json: bool) -> None:
     """
     from digest.importers.clean import plain  # noqa: PLC0415 - quick start-up
 
-    found = _resolve(app, story)
+    found = resolved(app, story)
     names = app.stories.names(found.id)
     headings = app.stories.headings(found.id)
+    parts = app.story_desk.parts(found.id)
+    source_says = app.story_desk.edited(found.id)
     signals = app.stories.signals(found.id, until=app.clock.now())
     figures = [
         {
@@ -128,6 +133,8 @@ def show(app: App, story: str, as_json: bool) -> None:
             "updated": found.updated,
             "full_text": found.full_text,
             "names": names,
+            "parts": parts,
+            "edited": source_says,
             "earlier_headings": headings,
             "signals": figures,
         }
@@ -138,10 +145,13 @@ def show(app: App, story: str, as_json: bool) -> None:
         *((f"until {h.until:%Y-%m-%d %H:%M}Z", h.title) for h in headings),
         ("story", f"#{found.id}"),
         *((f"in {name.source}", name.external_id) for name in names),
+        *(("has merged into it", f"#{part}") for part in parts),
         ("address", found.url),
         ("published", found.published),
         ("first seen", found.first_seen),
-        ("withdrawn", found.withdrawn),
+        ("withdrawn", None if found.hidden else found.withdrawn),
+        ("hidden", found.hidden),
+        *((f"{name} at its source", str(said)) for name, said in source_says.items()),
         ("kind", found.kind.value),
         ("section", found.section),
         ("author", found.author),
@@ -160,20 +170,3 @@ def show(app: App, story: str, as_json: bool) -> None:
         ),
     ]
     table(("", ""), ((name, value) for name, value in facts if value not in (None, "")))
-
-
-def _resolve(app: App, ref: str) -> Story:
-    """By the address in any of its forms, too."""
-    from digest.errors import UsageError  # noqa: PLC0415
-    from digest.importers.links import canonical_url, is_url  # noqa: PLC0415
-
-    try:
-        return app.stories.resolve(ref)
-    except UsageError:
-        try:
-            address = canonical_url(ref) if is_url(ref) else ref
-        except ValueError:
-            address = ref
-        if address == ref:
-            raise
-        return app.stories.resolve(address)

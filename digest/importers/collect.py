@@ -84,7 +84,7 @@ def _draft(stated: Fields | Refused, seen: dt.datetime, odd: Counter[str]) -> St
     if isinstance(stated, Refused):
         raise stated
     published = not_future(stated.published, seen)
-    made = draft(replace(stated, published=published, updated=not_future(stated.updated, seen)))
+    made = draft(replace(stated, published=published, updated=not_future(stated.updated, seen)), once=True)
     odd[_FUTURE] += stated.published is not None and published is None
     odd[_UNDATED] += stated.published is None
     odd[_UNTITLED] += not stated.title.strip()

@@ -57,13 +57,15 @@ class Fields:
     types: list[str] = field(default_factory=list)
     """What kind of page it says it is, in the words of schema.org or ogp.me."""
     tags: list[str] = field(default_factory=list)
+    from_page: set[str] = field(default_factory=set)
+    """Names of a draft's fields that the page told."""
     figures: list[Measured] = field(default_factory=list)
     """Of its popularity, as they stand now."""
     related: list[Link] = field(default_factory=list)
 
 
-def draft(fields: Fields) -> StoryDraft:
-    """Raises `Refused` when there is no heading or no link: nobody could read on."""
+def draft(fields: Fields, *, once: bool = False) -> StoryDraft:
+    """Raises `Refused` when there is no heading or no link: nobody could read on. `once` as in the draft."""
     url = _url(fields)
     body = _body(fields)
     title = heading(fields.title, html=fields.title_html) or _title_from(fields, body)
@@ -86,6 +88,8 @@ def draft(fields: Fields) -> StoryDraft:
         else fields.kind,
         related=(*fields.related, *body.related),
         full_text=_is_full(fields, body),
+        once=once,
+        from_page=tuple(sorted(fields.from_page)),
     )
 
 

@@ -82,13 +82,17 @@ class Stories:
         return self._mark(number, whole(at), at=at, by=by, reason=reason)
 
     def restore(self, number: int, *, at: dt.datetime, by: str, reason: str = "") -> bool:
-        """Takes a withdrawal back; False when there was none."""
+        """Takes a withdrawal back; False when there was none, or an editor hid the story."""
         return self._mark(number, None, at=at, by=by, reason=reason)
 
     def _mark(
         self, number: int, withdrawn: dt.datetime | None, *, at: dt.datetime, by: str, reason: str
     ) -> bool:
-        standing = story.c.withdrawn.is_(None) if withdrawn else story.c.withdrawn.is_not(None)
+        standing = (
+            story.c.withdrawn.is_(None)
+            if withdrawn
+            else sa.and_(story.c.withdrawn.is_not(None), story.c.hidden.is_(None))
+        )
         change = sa.update(story).where(story.c.id == number, standing).values(withdrawn=withdrawn)
         with self._database.write() as connection:
             done = connection.execute(change).rowcount == 1
@@ -127,14 +131,17 @@ class Stories:
         with self._database.read() as connection:
             return [read(row) for row in connection.execute(query)]
 
-    def resolve(self, ref: str) -> Story:
+    def resolve(self, ref: str, *, part: bool = False) -> Story:
         """The one story that a person means by ``#12``, a source's name for it, ``SOURCE:NAME``, or a URL.
 
-        A bare number may be the id, too. Raises `UsageError` when there is none, or more than one: it lists
-        them.
+        A bare number may be the id, too. One that was merged into another is that other one, but for `part`.
+        Raises `UsageError` when there is none, or more than one: it lists them.
         """
         with self._database.read() as connection:
             numbers = self._meant(connection, ref.strip())
+            if not part:
+                of = sa.func.coalesce(story.c.merged_into, story.c.id)
+                numbers = set(connection.execute(sa.select(of).where(story.c.id.in_(numbers))).scalars())
             rows = connection.execute(STORIES.where(story.c.id.in_(numbers)).order_by(story.c.id)).all()
         if len(rows) == 1:
             return read(rows[0])
@@ -176,8 +183,10 @@ class Stories:
         search: str = "",
         limit: int | None = 50,
     ) -> list[Story]:
-        """Stories dated in [since, before), newest first; `search` looks into titles, in any case."""
+        """Stories dated in [since, before), newest first; `search` looks into titles, in any case. Those that
+        were merged into others are left out."""
         conditions = [
+            story.c.merged_into.is_(None),
             story.c.date >= since if since is not None else None,
             story.c.date < before if before is not None else None,
             source.c.name == source_name if source_name else None,
@@ -200,13 +209,18 @@ class Stories:
             return [Heading(row.until, row.title, row.standfirst) for row in connection.execute(query)]
 
     def names(self, number: int) -> list[Name]:
-        """What the sources call a story, its own source first."""
+        """What the sources call a story, its own source first, those of its parts last."""
         query = (
             sa.select(source.c.name, story_name.c.external_id)
             .join(story_name, story_name.c.source == source.c.id)
             .join(story, story.c.id == story_name.c.story)
-            .where(story.c.id == number)
-            .order_by(story_name.c.source != story.c.source, source.c.name, story_name.c.external_id)
+            .where(sa.or_(story.c.id == number, story.c.merged_into == number))
+            .order_by(
+                story.c.id != number,
+                story_name.c.source != story.c.source,
+                source.c.name,
+                story_name.c.external_id,
+            )
         )
         with self._database.read() as connection:
             return [Name(*row) for row in connection.execute(query)]
