@@ -102,6 +102,8 @@ class StoryDraft:
     once: bool = False
     """The source has each page once, as a feed or a sitemap does: the same link with the same heading under
     another id is the same story."""
+    link: str = ""
+    """The address that the source has for it, where its page calls another one canonical."""
     from_page: tuple[str, ...] = ()
     """Names of fields that the source left out and the page told; they outlast an import without the page."""
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.base import actor, pass_app
-from digest.cli.output import TIME, json_option, print_json
+from digest.cli.output import TIME, json_option, print_json, say
+from digest.cli.story_import import pages_of
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def _words(function: Any) -> Any:
 @click.command(
     epilog="""\b
     Examples:
+      digest stories add https://paper.example/a-story
       digest stories add https://paper.example/a-story --title 'A story' --section Culture
       digest stories add https://paper.example/a-story --title 'A story' --date '2026-11-12 09:00' --json"""
 )
@@ -73,14 +75,20 @@ def _words(function: Any) -> Any:
 @json_option
 @pass_app
 def add(app: App, /, url: str, date: dt.datetime | None, as_json: bool, **words: Any) -> None:
-    """Add a story by hand: its address and its heading are enough.
+    """Add a story by hand: its address is enough where its page says the rest, else its address and heading.
 
     A story that is known by this address stays as it is: change it with digest stories edit.
     """
     from digest.importers.draft import Refused, draft  # noqa: PLC0415
 
+    fields = _fields(url, words, date)
+    if not fields.title.strip():
+        pages = pages_of(app, BY_HAND)
+        pages([fields])
+        for note in pages.notes:
+            say(f"Note: {note}")
     try:
-        made = draft(_fields(url, words, date))
+        made = draft(fields)
     except Refused as refused:
         raise UsageError(
             f"{url}: {refused}",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from digest.importers import Context, Rejected
     from digest.store.intake import StoryCounts
     from digest.work.figures import Figures
+    from digest.work.pages import Pages
 
 _FORMS = ("auto", "feed", "sitemap", "json", "jsonl", "csv")
 _MOST_FILES = 10_000
@@ -37,6 +38,7 @@ _MOST_FILES = 10_000
       digest stories import api.json --records response.results --signal comments=commentCount
       digest stories import points.psv --columns id,created_at,url,title --link 'https://a.example/{id}'
       digest stories import snapshots/ --source paper
+      digest stories import https://paper.example/sitemap-news.xml --enrich
       zcat stories.jsonl.gz | digest stories import - --json""",
 )
 @click.argument("document", metavar="FILE|FOLDER|URL|-")
@@ -85,6 +87,11 @@ _MOST_FILES = 10_000
     "--zone", type=ZONE, default="UTC", show_default=True, help="The zone of times that state none."
 )
 @click.option(
+    "--enrich",
+    is_flag=True,
+    help="Look at each new story's page for picture, author, section and so on.",
+)
+@click.option(
     "--rejects", default="", metavar="FILE", help="Where rejected rows go; without it FILE.rejected.csv."
 )
 @json_option
@@ -131,6 +138,7 @@ class _Wanted:
     form: str
     source: str
     how: Context
+    enrich: bool
 
     @classmethod
     def of(
@@ -150,6 +158,7 @@ class _Wanted:
         base_url: str,
         zone: ZoneInfo,
         rejects: str,
+        enrich: bool,
     ) -> _Wanted:
         del rejects
         from digest.importers import Context  # noqa: PLC0415 - quick start-up
@@ -176,7 +185,7 @@ class _Wanted:
         if form == "auto" and configured is not None:
             form = configured.type.value
         # The same story in tomorrow's file is the same story: files of nobody belong to one source.
-        return cls(form, source or (configured.name if configured else "import"), how)
+        return cls(form, source or (configured.name if configured else "import"), how, enrich)
 
 
 def _configured(app: App, document: str, source: str | None) -> Source | None:
@@ -206,6 +215,7 @@ def _one(
     from digest.work.figures import Figures  # noqa: PLC0415
 
     done = done or _Done(document, wanted.source)
+    pages = pages_of(app, wanted.source) if wanted.enrich else None
     figures = Figures(app.signals, wanted.source, lenient=not wanted.how.figures)
     with opened(document) as found:
         how = replace(
@@ -214,14 +224,24 @@ def _one(
             base_url=wanted.how.base_url or found.url or app.settings.site.url,
             content_type=found.content_type,
             measure=figures,
+            enrich=pages,
         )
         drafts = read_stories(found.stream, how, form=wanted.form, reject=reject, note=done.notes.append)
         with progress(f"Reading {found.name} (bytes)", found.size or None) as bar:
             advance = _advance(found, bar, figures)
             done.counts = app.stories.import_drafts(wanted.source, drafts, seen=how.seen, progress=advance)
             advance(0)
-    done.signals, done.notes = figures.stored, done.notes + figures.notes
+    done.signals = figures.stored
+    done.notes += [*figures.notes, *(pages.notes if pages else ())]
     return done
+
+
+def pages_of(app: App, source: str) -> Pages:
+    """What looks at the pages of a source's stories."""
+    from digest.importers.fetch import fetch  # noqa: PLC0415
+    from digest.work.pages import Pages  # noqa: PLC0415
+
+    return Pages(fetch, lambda names: app.stories.enriched(source, names))
 
 
 def _advance(found: Document, bar: Any, figures: Figures) -> Callable[[int], None]:

@@ -360,6 +360,9 @@ class Source(_Section):
         dt.timedelta(minutes=30), description="How often to look."
     )
     section: str = Field("", description="The section of its stories, where they name none.")
+    enrich: bool = Field(
+        False, description="Look at each new story's page for picture, author, section and so on."
+    )
     map: tuple[str, ...] = Field(
         (), description='Columns of a table by their field, such as ["title=Headline", "url=Web|Link"].'
     )

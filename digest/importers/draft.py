@@ -40,6 +40,8 @@ class Fields:
 
     external_id: str = ""
     url: str = ""
+    link: str = ""
+    """The source's own address for it, where `url` is another."""
     base: str = ""
     title: str = ""
     title_html: bool | None = None
@@ -89,6 +91,7 @@ def draft(fields: Fields, *, once: bool = False) -> StoryDraft:
         related=(*fields.related, *body.related),
         full_text=_is_full(fields, body),
         once=once,
+        link=fields.link,
         from_page=tuple(sorted(fields.from_page)),
     )
 

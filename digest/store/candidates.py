@@ -67,14 +67,14 @@ def signals_of(
     """
     own = _signals_of(connection, chosen, since=since, until=until)
     whole = sa.select(story.c.id).where(chosen)
-    parts = dict(
-        (row.id, row.merged_into)
+    parts: dict[int, int] = {
+        row.id: row.merged_into
         for row in connection.execute(
             sa.select(story.c.id, story.c.merged_into)
             .where(story.c.merged_into.is_not(None), story.c.merged_into.in_(whole))
             .order_by(story.c.id)
         )
-    )
+    }
     if not parts:
         return own
     found = dict(own)

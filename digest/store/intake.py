@@ -90,7 +90,8 @@ def take_in(
 
 
 def _urls(states: Sequence[StoryDraft]) -> list[str]:
-    return list(dict.fromkeys(draft.url for draft in reversed(states)))
+    both = (url for draft in reversed(states) for url in (draft.url, draft.link) if url)
+    return list(dict.fromkeys(both))
 
 
 def _known(connection: sa.Connection, by_source: int, external_ids: list[str]) -> dict[str, sa.Row[Any]]:

@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from digest.errors import UsageError
 from digest.model import Candidate, Series, Story, StoryDraft, Window
 from digest.store import Database
 from digest.store.candidates import candidates, signals_of, used
-from digest.store.dialects import insert
+from digest.store.dialects import among, insert
 from digest.store.events import record
 from digest.store.intake import StoryCounts, take_in
 from digest.store.story_rows import STORIES, read, whole
@@ -207,6 +207,23 @@ class Stories:
         query = sa.select(story_version).where(story_version.c.story == number).order_by(story_version.c.id)
         with self._database.read() as connection:
             return [Heading(row.until, row.title, row.standfirst) for row in connection.execute(query)]
+
+    def enriched(self, source_name: str, names: Collection[str]) -> set[str]:
+        """Those of a source's own names that are of stories whose pages told something."""
+        if not names:
+            return set()
+        with self._database.read() as connection:
+            query = (
+                sa.select(story_name.c.external_id)
+                .join(source, source.c.id == story_name.c.source)
+                .join(story, story.c.id == story_name.c.story)
+                .where(
+                    source.c.name == source_name,
+                    among(connection, story_name.c.external_id, names),
+                    story.c.from_page.is_not(None),
+                )
+            )
+            return set(connection.execute(query).scalars())
 
     def names(self, number: int) -> list[Name]:
         """What the sources call a story, its own source first, those of its parts last."""

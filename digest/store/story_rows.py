@@ -89,7 +89,12 @@ def values(
 
 def _keep_of_page(made: dict[str, Any], before: Mapping[str, Any]) -> None:
     told = before["from_page"] or ()
-    kept = [column for column in told if not made[column] and before[column]]
+    kept = [
+        column
+        for column in told
+        if before[column]
+        and (not made[column] or (column, made[column]) == ("kind", "article") or column == "url")
+    ]
     made.update({column: (before["edited"] or {}).get(column, before[column]) for column in kept})
     made["from_page"] = sorted({*kept, *(made["from_page"] or ())}) or None
 

@@ -10,9 +10,10 @@ import datetime as dt
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -28,6 +29,7 @@ from digest.ports import Clock
 from digest.store.intake import StoryCounts
 from digest.store.sources import SourceState
 from digest.work.figures import Figures, Recording
+from digest.work.pages import Pages
 
 _MARK = 12  # hex digits of the address that an etag belongs to
 
@@ -49,6 +51,8 @@ class Intake(Protocol):
         seen: dt.datetime,
         progress: Callable[[int], object] | None = None,
     ) -> StoryCounts: ...
+
+    def enriched(self, source_name: str, names: Collection[str]) -> set[str]: ...
 
 
 class States(Protocol):
@@ -151,16 +155,18 @@ def _look(
             reasons[rejected.reason] += 1
 
         figures = Figures(signals, source.name, lenient=not source.signals)
+        pages = Pages(fetch, partial(stories.enriched, source.name)) if source.enrich else None
         how = replace(
             understood(source, now),
             base_url=found.url if is_url(found.url) else "",
             content_type=found.content_type,
             measure=figures,
+            enrich=pages,
         )
         drafts = read_stories(found.body, how, form=source.type.value, reject=reject, note=notes.append)
         counts = stories.import_drafts(source.name, drafts, seen=now, progress=lambda _: figures.store())
         figures.store()
-        notes += figures.notes
+        notes += [*figures.notes, *(pages.notes if pages else ())]
     states.succeeded(
         source.name,
         at=now,
