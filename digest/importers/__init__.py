@@ -1,8 +1,10 @@
 """Stories and signals from outside: read, cleaned, and handed on as drafts and readings.
 
-A tour, in the order in which a document travels: `fetch` gets it; `stories` tells what it is; `feed` and
-`entry` read RSS, Atom and RDF, `table` reads CSV and JSONL, `columns` says what a table's columns mean;
-`draft` makes a story of the fields, with `body` and `paragraphs` for its text, `furniture` for what is not
+A tour, in the order in which a document travels: `fetch` gets it; `form` tells what it is, `stories` hands it
+on; `feed` and `entry` read RSS, Atom and RDF, `jsonfeed` and `sitemap` what they are called, all through
+`collect`; `table` reads CSV, `objects` JSON and JSONL, `rows` both, `columns` says what a column means,
+`figures` which are popularity; `page` and `jsonld` read what a story's page says of itself, `kinds` what it
+is; `draft` makes a story of the fields, with `body` and `paragraphs` for its text, `furniture` for what is not
 its text, `clean`, `links` and `dates` for the rest; `signals` does the same for readings. Whatever cannot
 be used becomes a `Rejected` with the row and the reason: nothing is lost in silence.
 """

@@ -273,10 +273,12 @@ class _Records:
         """Reads the header, whose names may be quoted over several lines; empty names are numbered."""
         names = next(csv.reader(_ahead(first, self._lines), delimiter=self._delimiter))
         self._lines.taken.clear()
-        made: list[str] = []
+        made: dict[str, None] = {}  # in order, and quick to look into
         for place, stated in enumerate(names, 1):
             name = " ".join(stated.split()) or f"column {place}"
-            made.append(name if name not in made else f"{name} ({place})")
+            made[name if name not in made else f"{name} ({place})"] = None
+        if len(made) < len(names):
+            made = dict.fromkeys(f"column {place}" for place in range(1, len(names) + 1))
         return tuple(made)
 
     def __iter__(self) -> Iterator[tuple[list[str], str]]:

@@ -13,7 +13,7 @@ from digest.cli.base import walk
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
-PAGES += [ROOT / "docs" / name for name in ("tutorial.md", "design.md", "sending.md")]
+PAGES += [ROOT / "docs" / name for name in ("tutorial.md", "design.md", "sending.md", "stories.md")]
 FOLDERS = r"(?:digest|subscribers|templates|tests|docs|benchmarks)"
 MOST = 120
 

@@ -419,6 +419,11 @@ def test_a_signal_that_is_none_is_refused_with_its_form(text: str) -> None:
         parse_figure(text)
 
 
+def test_a_table_with_many_columns_of_one_name_is_read_at_once() -> None:
+    data = "title,url," + ",".join(["x"] * 200_000) + "\nOne,https://a.example/1" + "," * 200_000 + "\n"
+    assert Outcome(data).titles == ["One"]
+
+
 _CELL = st.text(
     st.characters(blacklist_categories=("Cs", "Cc", "Co", "Cn", "Zl", "Zp"), blacklist_characters="\ufeff"),
     min_size=1,
