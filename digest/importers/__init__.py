@@ -4,8 +4,8 @@ A tour, in the order in which a document travels: `fetch` gets it; `form` tells 
 on; `feed` and `entry` read RSS, Atom and RDF, `jsonfeed` and `sitemap` what they are called, all through
 `collect`; `table` reads CSV, `objects` JSON and JSONL, `rows` both, `columns` says what a column means,
 `figures` which are popularity; `page` and `jsonld` read what a story's page says of itself, `kinds` what it
-is; `draft` makes a story of the fields, with `body` and `paragraphs` for its text, `furniture` for what is not
-its text, `clean`, `links` and `dates` for the rest; `signals` does the same for readings. Whatever cannot
+is; `draft` makes a story of the fields, with `body` and `paragraphs` for its text, `furniture` for what is
+not its text, `clean`, `links` and `dates` for the rest; `signals` does the same for readings. Whatever cannot
 be used becomes a `Rejected` with the row and the reason: nothing is lost in silence.
 """
 

@@ -70,6 +70,9 @@ READING: Mapping[str, tuple[str, ...]] = {
 """As `STORY`, for readings. The metric's own name is looked for before the others."""
 
 
+_LISTED = 40
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """What was decided: field -> the columns that it is read from, in order of preference."""
@@ -144,9 +147,14 @@ def require(columns: Columns, fields: Sequence[str], found: Sequence[str], where
     for field in fields:
         if not columns.of.get(field):
             raise UsageError(
-                f"{where}: no column for {field}; found: {', '.join(found) or 'none'}",
+                f"{where}: no column for {field}; found: {listed(found)}",
                 hint=f"The first line must name the columns. Say which one it is: --map {field}=COLUMN",
             )
+
+
+def listed(found: Sequence[str]) -> str:
+    """Names of columns for a message; not all of them where there are very many."""
+    return (", ".join(found[:_LISTED]) or "none") + (", ..." if len(found) > _LISTED else "")
 
 
 def normal(name: str) -> str:
@@ -165,5 +173,5 @@ def _named(column: str, found: Sequence[str], by_name: Mapping[str, str], field:
         return column
     raise UsageError(
         f"--map {field}={column}: there is no column {column!r}",
-        hint=f"Found: {', '.join(found) or 'none'}.",
+        hint=f"Found: {listed(found)}.",
     )

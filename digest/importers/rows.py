@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from digest.errors import UsageError
 from digest.importers.clean import heading, line
-from digest.importers.columns import CREATED, STORY, Columns, choose, require
+from digest.importers.columns import CREATED, STORY, Columns, choose, listed, require
 from digest.importers.context import Context
 from digest.importers.dates import OrderSeen, is_numeric, not_future, when
 from digest.importers.draft import Fields, Refused, draft, picture
@@ -40,7 +40,7 @@ def read_table(table: Table, how: Context, *, reject: Reject, note: Note) -> Ite
     or when nothing tells whether the day or the month of its dates comes first."""
     columns = _columns(table, how)
     if columns.unused:
-        note(f"columns that were not used: {', '.join(columns.unused)}")
+        note(f"columns that were not used: {listed(columns.unused)}")
     if how.order is None:
         rows, order = _ordered(table, columns, how.name, note)
         table, how = replace(table, rows=rows), replace(how, order=order)
@@ -79,7 +79,7 @@ def _named(how: Context, table: Table) -> None:
         if top not in table.columns:
             raise UsageError(
                 f"{how.name}: {what}: there is no column {name!r}",
-                hint=f"Found: {', '.join(table.columns) or 'none'}.",
+                hint=f"Found: {listed(table.columns)}.",
             )
 
 
