@@ -28,6 +28,7 @@ from digest.store.pages import StoryPages
 from digest.store.signals import Signals
 from digest.store.sources import Sources
 from digest.store.stories import Stories
+from digest.store.story_desk import StoryDesk
 from digest.store.tables import people
 from digest.tokens import KeyRing
 from digest.work.dkim_keys import KeyFolder
@@ -89,6 +90,10 @@ class App:
     @cached_property
     def stories(self) -> Stories:
         return Stories(self.database)
+
+    @cached_property
+    def story_desk(self) -> StoryDesk:
+        return StoryDesk(self.database)
 
     @cached_property
     def signals(self) -> Signals:

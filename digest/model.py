@@ -38,6 +38,13 @@ class Window:
         return self.end.astimezone(dt.UTC) - self.start.astimezone(dt.UTC)
 
 
+class DateOrder(StrEnum):
+    """What comes first where a date is written with numbers alone and its year last."""
+
+    dmy = "dmy"
+    mdy = "mdy"
+
+
 # --- stories and signals --------------------------------------------------------------------------
 
 
@@ -92,6 +99,13 @@ class StoryDraft:
     related: tuple[Link, ...] = ()
     full_text: bool = False
     """True when `body` is the whole article, so that its words give a reading time."""
+    once: bool = False
+    """The source has each page once, as a feed or a sitemap does: the same link with the same heading under
+    another id is the same story."""
+    link: str = ""
+    """The address that the source has for it, where its page calls another one canonical."""
+    from_page: tuple[str, ...] = ()
+    """Names of fields that the source left out and the page told; they outlast an import without the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +130,8 @@ class Story:
     kind: StoryKind = StoryKind.article
     related: tuple[Link, ...] = ()
     full_text: bool = False
+    hidden: str = ""
+    """Why an editor took it out of every coming edition; it counts as withdrawn."""
 
     @property
     def date(self) -> dt.datetime:

@@ -43,6 +43,7 @@ def story(
     source: str = "feed",
     withdrawn: dt.datetime | None = None,
     kind: StoryKind = StoryKind.article,
+    hidden: str = "",
 ) -> Story:
     """A story like no other, but for what is said."""
     words = [WORDS[(number * step + step) % len(WORDS)] for step in (1, 3, 7)]
@@ -58,6 +59,7 @@ def story(
         first_seen=date,
         published=date,
         withdrawn=withdrawn,
+        hidden=hidden,
         kind=kind,
     )
 

@@ -45,7 +45,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Stories, signals, people": {
         "sources": "Look at the configured sources now.",
-        "stories": "Import and look at stories.",
+        "stories": "Import stories, look at them, change what sources say.",
         "signals": "Import what shows how popular stories are; access logs.",
         "subscribers": "Import and look at subscribers and suppressions.",
     },

@@ -173,6 +173,7 @@ def poll(app: App, name: str | None, as_json: bool) -> None:
         for polled in look(
             chosen,
             stories=app.stories,
+            signals=app.signals,
             states=app.sources,
             fetch=fetch,
             clock=app.clock,

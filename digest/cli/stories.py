@@ -3,162 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import click
 
 from digest.cli.base import pass_app
-from digest.cli.documents import SLUG, ZONE, Document, Rejects, opened
-from digest.cli.output import TIME, json_option, print_json, progress, say, table
-from digest.errors import DigestError
+from digest.cli.output import TIME, json_option, print_json, say, table
+from digest.cli.story_desk import add, edit, hide, merge, resolved, split
+from digest.cli.story_import import import_
 
 if TYPE_CHECKING:
     from digest.app import App
-    from digest.model import Story, StoryDraft
-    from digest.store.intake import StoryCounts
+    from digest.model import Story
 
 
 @click.group()
 def command() -> None:
-    """Import and look at stories."""
+    """Import stories, look at them, and change what sources say."""
 
 
-@command.command(
-    "import",
-    epilog="""\b
-    Examples:
-      digest stories import https://paper.example/feed.xml --source paper
-      digest stories import archive.csv.gz
-      digest stories import export.csv --map title=Headline --map id=nid --base-url https://paper.example/
-      zcat stories.jsonl.gz | digest stories import - --json""",
-)
-@click.argument("document", metavar="FILE|URL|-")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["auto", "feed", "csv", "jsonl"]),
-    default="auto",
-    show_default=True,
-    help="What it is; auto looks at how it begins.",
-)
-@click.option(
-    "--source", type=SLUG, help="Whose stories these are; without it the configured source, else import."
-)
-@click.option(
-    "--map",
-    "mapped",
-    multiple=True,
-    metavar="FIELD=COLUMN",
-    help="The column of a field; A|B: the first that is not empty.",
-)
-@click.option(
-    "--base-url", default="", metavar="URL", help="What relative links start from; without it [site] url."
-)
-@click.option(
-    "--zone", type=ZONE, default="UTC", show_default=True, help="The zone of times that state none."
-)
-@click.option(
-    "--rejects", default="", metavar="FILE", help="Where rejected rows go; without it FILE.rejected.csv."
-)
-@json_option
-@pass_app
-def import_(
-    app: App,
-    document: str,
-    form: str,
-    source: str | None,
-    mapped: tuple[str, ...],
-    base_url: str,
-    zone: ZoneInfo,
-    rejects: str,
-    as_json: bool,
-) -> None:
-    """Take stories in from a feed (RSS, Atom, RDF), a CSV or a JSONL file, packed by gzip or not.
-
-    Importing again does no harm: a story is known by its id (else by its link), and what changed is replaced.
-    A table names its columns in the first line. Known names are id, title, url, author, section, published,
-    first_seen, standfirst, body, image, image_alt, kind, language and the like; others are given by --map.
-
-    Exit code 1 when nothing could be read; rejected rows alone are only a warning.
-    """
-    from digest.importers import Context, read_stories  # noqa: PLC0415 - quick start-up
-    from digest.importers.columns import STORY, parse_map  # noqa: PLC0415
-
-    chosen = parse_map(mapped, STORY)
-    owner = source or _owner(app, document)
-    seen = app.clock.now()
-    kept = Rejects(rejects, document)
-    notes: list[str] = []
-    with opened(document) as found:
-        how = Context(
-            name=found.name,
-            seen=seen,
-            base_url=base_url or found.url or app.settings.site.url,
-            content_type=found.content_type,
-            zone=zone,
-            mapped=chosen,
-        )
-        try:
-            drafts = read_stories(found.stream, how, form=form, reject=kept, note=notes.append)
-            counts = _take_in(app, owner, drafts, seen, found)
-        finally:
-            kept.close()
-    if as_json:
-        print_json(_summary(owner, document, counts, kept, notes))
-    else:
-        for note in notes:
-            say(f"Note: {note}")
-        kept.report()
-        click.echo(
-            f"{owner}: {counts.new:,} new, {counts.changed:,} changed, {counts.same:,} same, "
-            f"{kept.count:,} rejected"
-        )
-    if kept.count and not counts.new + counts.changed + counts.same:
-        raise DigestError(f"{document}: nothing of it could be read", hint=f"Why is in {kept.path}.")
-
-
-def _owner(app: App, document: str) -> str:
-    """The configured source with this address; "import" for everything else, so that the same story in
-    tomorrow's file is the same story."""
-    return next((s.name for s in app.settings.source if s.url == document), "import")
-
-
-def _take_in(
-    app: App, owner: str, drafts: Iterator[StoryDraft], seen: dt.datetime, found: Document
-) -> StoryCounts:
-    read = 0
-    with progress(f"Reading {found.name} (bytes)", found.size or None) as bar:
-        at = 0
-
-        def advance(count: int) -> None:
-            nonlocal read, at
-            read += count
-            now = found.tell()
-            bar(now - at)
-            at = now
-            bar.note(f"{read:,} stories")
-
-        counts = app.stories.import_drafts(owner, drafts, seen=seen, progress=advance)
-        advance(0)
-    return counts
-
-
-def _summary(
-    owner: str, document: str, counts: StoryCounts, kept: Rejects, notes: list[str]
-) -> dict[str, Any]:
-    return {
-        "source": owner,
-        "document": document,
-        "new": counts.new,
-        "changed": counts.changed,
-        "same": counts.same,
-        "rejected": kept.count,
-        "reasons": dict(kept.reasons.most_common()),
-        "rejects_file": kept.path,
-        "notes": notes,
-    }
+for each in (import_, add, edit, hide, merge, split):
+    command.add_command(each)
 
 
 # --- looking --------------------------------------------------------------------------------------
@@ -220,6 +85,7 @@ def _brief(story: Story) -> dict[str, Any]:
         "published": story.published,
         "first_seen": story.first_seen,
         "withdrawn": story.withdrawn,
+        "hidden": story.hidden,
     }
 
 
@@ -239,9 +105,11 @@ def show(app: App, story: str, as_json: bool) -> None:
     """
     from digest.importers.clean import plain  # noqa: PLC0415 - quick start-up
 
-    found = _resolve(app, story)
+    found = resolved(app, story)
     names = app.stories.names(found.id)
     headings = app.stories.headings(found.id)
+    parts = app.story_desk.parts(found.id)
+    source_says = app.story_desk.edited(found.id)
     signals = app.stories.signals(found.id, until=app.clock.now())
     figures = [
         {
@@ -265,6 +133,8 @@ def show(app: App, story: str, as_json: bool) -> None:
             "updated": found.updated,
             "full_text": found.full_text,
             "names": names,
+            "parts": parts,
+            "edited": source_says,
             "earlier_headings": headings,
             "signals": figures,
         }
@@ -275,10 +145,13 @@ def show(app: App, story: str, as_json: bool) -> None:
         *((f"until {h.until:%Y-%m-%d %H:%M}Z", h.title) for h in headings),
         ("story", f"#{found.id}"),
         *((f"in {name.source}", name.external_id) for name in names),
+        *(("has merged into it", f"#{part}") for part in parts),
         ("address", found.url),
         ("published", found.published),
         ("first seen", found.first_seen),
-        ("withdrawn", found.withdrawn),
+        ("withdrawn", None if found.hidden else found.withdrawn),
+        ("hidden", found.hidden),
+        *((f"{name} at its source", str(said)) for name, said in source_says.items()),
         ("kind", found.kind.value),
         ("section", found.section),
         ("author", found.author),
@@ -297,20 +170,3 @@ def show(app: App, story: str, as_json: bool) -> None:
         ),
     ]
     table(("", ""), ((name, value) for name, value in facts if value not in (None, "")))
-
-
-def _resolve(app: App, ref: str) -> Story:
-    """By the address in any of its forms, too."""
-    from digest.errors import UsageError  # noqa: PLC0415
-    from digest.importers.links import canonical_url, is_url  # noqa: PLC0415
-
-    try:
-        return app.stories.resolve(ref)
-    except UsageError:
-        try:
-            address = canonical_url(ref) if is_url(ref) else ref
-        except ValueError:
-            address = ref
-        if address == ref:
-            raise
-        return app.stories.resolve(address)

@@ -43,7 +43,7 @@ from digest.config.values import (
     wrong,
 )
 from digest.config.weights import parse_weight
-from digest.model import Order, Rate
+from digest.model import DateOrder, Order, Rate
 
 _LINES_ALLOWED = ("postal_address",)
 
@@ -345,9 +345,12 @@ class Alerts(_Section):
 
 
 class SourceType(StrEnum):
+    auto = "auto"
     feed = "feed"
-    csv = "csv"
+    sitemap = "sitemap"
+    json = "json"
     jsonl = "jsonl"
+    csv = "csv"
 
 
 class Withdrawal(StrEnum):
@@ -360,7 +363,10 @@ class Source(_Section):
     """Where stories come from. Write one [[source]] for each."""
 
     name: Slug = Field(description="Its name in reports.", examples=["news"])
-    type: SourceType = Field(SourceType.feed, description='"feed" (RSS, Atom), "csv" or "jsonl".')
+    type: SourceType = Field(
+        SourceType.auto,
+        description='"auto" looks at it; else "feed" (RSS, Atom, RDF), "sitemap", "json", "jsonl" or "csv".',
+    )
     url: Place = Field(
         description="http(s) address, or a file (relative to this one).",
         examples=["https://www.example.org/feed.xml"],
@@ -380,6 +386,22 @@ class Source(_Section):
         'an hour apart); "gone", also when it is no longer in this source, for complete lists only and '
         'never for a feed of the newest; "never", nothing.',
     )
+    enrich: bool = Field(
+        False, description="Look at each new story's page for picture, author, section and so on."
+    )
+    map: tuple[str, ...] = Field(
+        (), description='Columns of a table by their field, such as ["title=Headline", "url=Web|Link"].'
+    )
+    signals: tuple[str, ...] = Field(
+        (), description='Columns with figures, such as ["points=score", "views:count:1d=daily_views"].'
+    )
+    columns: tuple[str, ...] = Field((), description="Names of the columns, where the table has none.")
+    date_order: DateOrder | None = Field(
+        None, description='What comes first in 4/8/2016: "dmy" or "mdy"; empty: all its dates decide.'
+    )
+    encoding: str = Field("", description="Of a table that is not Unicode, such as windows-1251.")
+    records: str = Field("", description="Where in a JSON document the list is, such as data.items.")
+    link: str = Field("", description="Address of stories that state none: https://www.example.org/{id}.")
 
 
 class SignalType(StrEnum):

@@ -13,13 +13,22 @@ STORY: Mapping[str, tuple[str, ...]] = {
     "external_id": (
         "external_id", "id", "guid", "story", "story_id", "short_id", "uid", "uuid", "article_id", "slug",
     ),
-    "title": ("title", "title_last", "headline", "heading", "title_first", "name", "post_title"),
-    "url": ("url", "link", "href", "permalink", "canonical_url", "web_url", "address"),
+    "title": (
+        "title", "title_last", "headline", "heading", "title_first", "web_title", "article_title",
+        "page_title", "post_title", "name",
+    ),
+    "url": (
+        "url", "link", "href", "permalink", "canonical_url", "web_url", "article_url",
+        "page_url", "short_url", "address",
+    ),
     "author": ("author", "by", "byline", "authors", "creator", "dc_creator", "submitter", "writer", "user"),
-    "section": ("section", "category", "rubric", "desk", "channel", "categories", "tags"),
+    "section": (
+        "section", "category", "rubric", "desk", "channel", "section_name",
+        "canonical_section", "categories", "tags",
+    ),
     "published": (
         "published", "published_at", "publish_date", "publication_date", "pubdate", "pub_date",
-        "date_published", "date", "post_date",
+        "date_published", "web_publication_date", "date", "post_date",
     ),
     "updated": ("updated", "updated_at", "modified", "modified_at", "date_modified", "last_modified"),
     "first_seen": ("first_seen", "first_seen_at", "seen", "seen_at"),
@@ -27,12 +36,16 @@ STORY: Mapping[str, tuple[str, ...]] = {
         "standfirst", "summary", "description", "subtitle", "excerpt", "abstract", "dek", "teaser", "lead",
     ),
     "body": ("body", "content", "content_html", "html", "text", "content_text", "full_text"),
-    "picture": ("picture", "image", "image_url", "picture_url", "img", "thumbnail", "photo", "feature_image"),
+    "picture": (
+        "picture", "image", "image_url", "picture_url", "img", "thumbnail", "photo",
+        "feature_image", "url_to_image", "cover_image",
+    ),
     "picture_alt": ("picture_alt", "image_alt", "alt", "alt_text", "feature_image_alt"),
     "picture_caption": ("picture_caption", "image_caption", "caption", "feature_image_caption"),
     "picture_credit": ("picture_credit", "image_credit", "credit", "photographer"),
     "language": ("language", "lang", "locale"),
     "kind": ("kind", "type"),
+    "at": ("at", "ts", "timestamp", "scraped_at", "scrape_date", "measured_at", "observed_at"),
 }  # fmt: skip
 """Field -> the names of columns that are taken for it. The first that is not empty in a row counts."""
 
@@ -55,6 +68,9 @@ READING: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """As `STORY`, for readings. The metric's own name is looked for before the others."""
+
+
+_LISTED = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +147,21 @@ def require(columns: Columns, fields: Sequence[str], found: Sequence[str], where
     for field in fields:
         if not columns.of.get(field):
             raise UsageError(
-                f"{where}: no column for {field}; found: {', '.join(found) or 'none'}",
+                f"{where}: no column for {field}; found: {listed(found)}",
                 hint=f"The first line must name the columns. Say which one it is: --map {field}=COLUMN",
             )
 
 
+def listed(found: Sequence[str]) -> str:
+    """Names of columns for a message; not all of them where there are very many."""
+    return (", ".join(found[:_LISTED]) or "none") + (", ..." if len(found) > _LISTED else "")
+
+
 def normal(name: str) -> str:
-    """How names of columns are compared: "Published at", "published-at" and "PUBLISHED_AT" are one."""
-    return re.sub(r"[\s\-./:]+", "_", name.strip().strip("\ufeff").lower()).strip("_")
+    """How names of columns are compared: "Published at", "published-at", "publishedAt" and "PUBLISHED_AT"
+    are one."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip().strip("\ufeff"))
+    return re.sub(r"[\s\-./:_]+", "_", apart.lower()).strip("_")
 
 
 def _named(column: str, found: Sequence[str], by_name: Mapping[str, str], field: str, *, nested: bool) -> str:
@@ -150,5 +173,5 @@ def _named(column: str, found: Sequence[str], by_name: Mapping[str, str], field:
         return column
     raise UsageError(
         f"--map {field}={column}: there is no column {column!r}",
-        hint=f"Found: {', '.join(found) or 'none'}.",
+        hint=f"Found: {listed(found)}.",
     )

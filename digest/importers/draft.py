@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from digest.importers.body import Body, read_body
 from digest.importers.clean import cut, heading, line
+from digest.importers.figures import Measured
+from digest.importers.kinds import kind_of
 from digest.importers.links import canonical_url
 from digest.model import Link, Picture, StoryDraft, StoryKind
 
@@ -38,6 +40,8 @@ class Fields:
 
     external_id: str = ""
     url: str = ""
+    link: str = ""
+    """The source's own address for it, where `url` is another."""
     base: str = ""
     title: str = ""
     title_html: bool | None = None
@@ -52,11 +56,18 @@ class Fields:
     updated: dt.datetime | None = None
     first_seen: dt.datetime | None = None
     kind: StoryKind = StoryKind.article
+    types: list[str] = field(default_factory=list)
+    """What kind of page it says it is, in the words of schema.org or ogp.me."""
+    tags: list[str] = field(default_factory=list)
+    from_page: set[str] = field(default_factory=set)
+    """Names of a draft's fields that the page told."""
+    figures: list[Measured] = field(default_factory=list)
+    """Of its popularity, as they stand now."""
     related: list[Link] = field(default_factory=list)
 
 
-def draft(fields: Fields) -> StoryDraft:
-    """Raises `Refused` when there is no heading or no link: nobody could read on."""
+def draft(fields: Fields, *, once: bool = False) -> StoryDraft:
+    """Raises `Refused` when there is no heading or no link: nobody could read on. `once` as in the draft."""
     url = _url(fields)
     body = _body(fields)
     title = heading(fields.title, html=fields.title_html) or _title_from(fields, body)
@@ -74,9 +85,14 @@ def draft(fields: Fields) -> StoryDraft:
         published=fields.published,
         updated=fields.updated,
         first_seen=fields.first_seen,
-        kind=fields.kind,
+        kind=kind_of(url, types=fields.types, names=(fields.section, *fields.tags))
+        if fields.kind is StoryKind.article
+        else fields.kind,
         related=(*fields.related, *body.related),
         full_text=_is_full(fields, body),
+        once=once,
+        link=fields.link,
+        from_page=tuple(sorted(fields.from_page)),
     )
 
 

@@ -13,10 +13,13 @@ from digest.importers.body import from_text
 from digest.importers.clean import cut, heading, line, plain
 from digest.importers.dates import when
 from digest.importers.draft import Fields, picture
+from digest.importers.figures import Measured
 from digest.importers.links import canonical_url, is_url
-from digest.model import Link, Picture
+from digest.model import Link, Metric, MetricKind, Picture
 
 _ADDRESS_AND_NAME = re.compile(r"\s*\S+@\S+\s*\((.+)\)\s*\Z")
+_POINTS = re.compile(r"\bPoints:\s*(\d+)")
+_COMMENTS = re.compile(r"# Comments:\s*(\d+)")
 _UNSORTED = {
     "uncategorized",
     "uncategorised",
@@ -56,6 +59,8 @@ def fields(entry: Any, *, atom: bool, base: str, language: str, section: str) ->
         captions=[about_picture] if about_picture else [],
         published=_date(entry, "published") or _date(entry, "updated") or _date(entry, "created"),
         updated=_date(entry, "updated"),
+        tags=[str(tag.get("term") or "") for tag in entry.get("tags", [])],
+        figures=list(_figures(entry, summary)),
         related=list(_related(entry)),
     )
 
@@ -181,6 +186,25 @@ def _is_image(media: Mapping[str, Any]) -> bool:
     return not known and bool(
         re.search(r"\.(?:jpe?g|png|webp|gif|avif)(?:$|\?)", str(media.get("url") or ""), re.IGNORECASE)
     )
+
+
+def _figures(entry: Any, summary: Mapping[str, Any]) -> Iterator[Measured]:
+    """What feeds say of a story's popularity as it stands now: media:statistics (Media RSS), slash:comments
+    and thr:total (RFC 4685), and the lines that feeds of Hacker News end with."""
+    statistics = entry.get("media_statistics")
+    views = statistics.get("views") if isinstance(statistics, Mapping) else None
+    text = str(summary.get("value") or "")
+    hacker_news = text if "news.ycombinator.com/item" in text else ""
+    points, comments = _POINTS.search(hacker_news), _COMMENTS.search(hacker_news)
+    stated = {
+        "views": [views],
+        "points": [points and points[1]],
+        "comments": [entry.get("slash_comments"), entry.get("thr_total"), comments and comments[1]],
+    }
+    for name, values in stated.items():
+        said = (line(str(value)) for value in values if value is not None)
+        if value := next((text for text in said if text.isascii() and text.isdigit() and len(text) < 16), ""):
+            yield Measured(Metric(name, MetricKind.total), float(value))
 
 
 def _related(entry: Any) -> Iterator[Link]:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import feedparser
@@ -19,11 +17,10 @@ from feedparser.encodings import convert_to_utf8
 
 from digest.errors import ImportFailed
 from digest.importers.clean import line
-from digest.importers.dates import not_future
-from digest.importers.draft import Refused, draft
+from digest.importers.collect import Enrich, Entry, collect
 from digest.importers.entry import fields, first_url, item
-from digest.importers.imported import Imported, Rejected
-from digest.model import StoryDraft
+from digest.importers.figures import Measure
+from digest.importers.imported import Imported
 
 MAX_FEED = 20 * 1024 * 1024
 """Bytes, unpacked. The largest feed of a newsroom that we know has two."""
@@ -43,46 +40,26 @@ def read_feed(
     content_type: str = "",
     section: str = "",
     language: str = "",
+    enrich: Enrich | None = None,
+    measure: Measure | None = None,
 ) -> Imported:
     """Reads a whole feed; every entry ends as a draft or in `rejected`.
 
     `base_url` is where it was found, `seen` when: dates more than a day after it count as missing.
     `content_type` is the HTTP header, for its charset; `section` and `language` are for entries that state
-    none. Raises `ImportFailed` when it is no feed, or one that is built to do harm.
+    none; `enrich` looks at the pages, and `measure` takes the
+    figures that entries carry. Raises `ImportFailed` when it is no feed, or one that is built to do harm.
     """
     parsed = _parse(data, base_url=base_url, source=source, content_type=content_type)
     feed = parsed.get("feed", {})
     atom = str(parsed.get("version") or "").startswith("atom")
     base = first_url(feed.get("link"), base_url)
     language = language or str(feed.get("language") or "")
-    notes = list(_oddities(parsed))
-    drafts: dict[tuple[str, str], StoryDraft] = {}
-    rejected: list[Rejected] = []
-    future = undated = untitled = 0
-    for row, entry in enumerate(parsed["entries"], 1):
-        try:
-            given = fields(entry, atom=atom, base=base, language=language, section=section)
-            stated = given.published
-            given.published = not_future(given.published, seen)
-            given.updated = not_future(given.updated, seen)
-            made = draft(given)
-        except Refused as refused:
-            rejected.append(Rejected(row, item(entry), str(refused)))
-            continue
-        future += stated is not None and given.published is None
-        undated += stated is None
-        untitled += not given.title.strip()
-        key = (made.external_id, made.url)
-        if key in drafts:
-            rejected.append(
-                Rejected(row, made.title, "the same entry again (same id and link); the newest is kept")
-            )
-        if key not in drafts or _is_newer(made, drafts[key]):
-            drafts[key] = made
-    notes += _counted(future, "a date more than a day ahead, which counts as missing")
-    notes += _counted(undated, "no date that can be read; they count from when they were first seen")
-    notes += _counted(untitled, "no heading; their first words serve")
-    return Imported(tuple(_distinct(drafts)), tuple(rejected), tuple(notes))
+    entries = (
+        Entry(item(entry), fields(entry, atom=atom, base=base, language=language, section=section))
+        for entry in parsed["entries"]
+    )
+    return collect(entries, seen=seen, notes=_oddities(parsed), enrich=enrich, measure=measure)
 
 
 def _parse(data: bytes, *, base_url: str, source: str, content_type: str) -> Any:
@@ -168,20 +145,3 @@ def _oddities(parsed: Mapping[str, Any]) -> Iterator[str]:
         yield f"the feed is not well-formed ({line(str(problem), 200)}); what could be read was read"
     if not parsed["entries"]:
         yield "the feed has no entries"
-
-
-def _counted(count: int, what: str) -> list[str]:
-    return [f"entries with {what}: {count:,}"] if count else []
-
-
-def _is_newer(made: StoryDraft, other: StoryDraft) -> bool:
-    """RFC 4287 4.1.1 lets a feed carry an entry several times, told apart by `updated`."""
-    mine, its = made.updated or made.published, other.updated or other.published
-    return mine is not None and its is not None and mine > its
-
-
-def _distinct(drafts: Mapping[tuple[str, str], StoryDraft]) -> Iterator[StoryDraft]:
-    """Where entries with different links share an id, the id names nothing: the links do."""
-    shared = Counter(external_id for external_id, _ in drafts)
-    for (external_id, url), made in drafts.items():
-        yield replace(made, external_id=url) if shared[external_id] > 1 else made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
@@ -12,10 +11,13 @@ from digest.errors import ImportFailed
 from digest.importers.clean import line
 from digest.importers.columns import READING, Columns, choose, normal, require
 from digest.importers.dates import FUTURE, when
+from digest.importers.figures import number
+from digest.importers.form import Form, detect
 from digest.importers.imported import Rejected
 from digest.importers.links import canonical_url, is_url
-from digest.importers.stories import opening, sniff
-from digest.importers.table import Note, Reject, Row, Table, read_csv, read_jsonl
+from digest.importers.objects import read_jsonl
+from digest.importers.stories import opening
+from digest.importers.table import Note, Reject, Row, Table, read_csv
 from digest.model import MetricKind, Reading
 
 _RANKS = ("rank", "position", "place")
@@ -46,10 +48,10 @@ def read_readings(
     first reading.
     """
     opened, start = opening(stream, name)
-    form = sniff(start)
-    if form == "feed":
+    form = detect(start)
+    if form in (Form.feed, Form.sitemap):
         raise ImportFailed(name, "it is XML or HTML, not a table", hint="Readings come as CSV or JSONL.")
-    read = read_jsonl if form == "jsonl" else read_csv
+    read = read_jsonl if form in (Form.json, Form.jsonl) else read_csv
     table = read(opened, name=name, reject=reject, note=note)
     by_rank = _RANKS if places else ()
     known = {**READING, "value": (*by_rank, normal(metric), *READING["value"])}
@@ -62,7 +64,7 @@ def read_readings(
     return _readings(
         table,
         chosen,
-        value=functools.partial(_rank, places=places) if places else functools.partial(_value, kind=kind),
+        value=functools.partial(_rank, places=places) if places else functools.partial(number, kind=kind),
         latest=seen + FUTURE,
         zone=zone,
         base_url=base_url,
@@ -122,22 +124,8 @@ def _story(stated: str, base_url: str) -> str:
     return name
 
 
-def _value(text: str, kind: MetricKind) -> float:
-    if not text.strip():
-        raise ValueError("no value")
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not abs(value) <= 1e15 or "_" in text:  # as digest.store.signals.MOST; neither is NaN
-        raise ValueError(f"{line(text, 40)!r} is no number; write digits and a point")
-    if kind is MetricKind.count and value < 0:
-        raise ValueError(f"{line(text, 40)!r}: a count is not below zero")
-    return value
-
-
 def _rank(text: str, places: int) -> float:
-    rank = _value(text, MetricKind.count)
+    rank = number(text, MetricKind.count)
     if not (1 <= rank <= places and rank.is_integer()):
         raise ValueError(f"{line(text, 40)!r} is no place in a list of {places}; say how long it is")
     return places + 1 - rank

@@ -1,4 +1,4 @@
-"""CSV and JSONL files as rows of text, one after the other, however the file was written.
+"""CSV files as rows of text, one after the other, however the file was written.
 
 Nothing of a file is kept in memory but the row that is being read. What is wrong with a single row is said of
 that row; the others are read all the same.
@@ -9,22 +9,34 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from digest.errors import ImportFailed
+from digest.errors import ImportFailed, UsageError
+from digest.importers.dates import when
 from digest.importers.imported import Rejected
+from digest.importers.links import is_url
 
 MAX_LINE = 16 * 1024 * 1024
 """Characters. A longer line means that this is no table of text."""
 _MAX_CELL = 4 * 1024 * 1024
 _BUFFER = 64 * 1024
 _DELIMITERS = ",;\t|"
+_SAMPLE = 50
+"""Lines that the delimiter is judged by."""
 _NOT_UTF8 = re.compile("[\udc80-\udcff]+")
+_NOT_ASCII = re.compile("[^\0-\x7f]+")
+_SECOND = (
+    "[\x80-\xbf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013\u2014\u2018-\u201a"
+    "\u201c-\u201e\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122]"
+)
+_TWICE = re.compile(f"[\xc2\xc3]{_SECOND}|\xe2[\x80\u20ac]{_SECOND}|(?:[\xd0\xd1]{_SECOND}){{2}}")
+"""What UTF-8 looks like to a program that takes it for Windows-1252: Latin, typographic and Cyrillic letters.
+Other pairs could be meant: an É before an apostrophe would be another letter of Africa."""
 
 Reject = Callable[[Rejected], None]
 Note = Callable[[str], None]
@@ -37,6 +49,8 @@ class Row:
     number: int
     cells: Mapping[str, str]
     content: str
+    stated: Mapping[str, Any] | None = None
+    """JSON: the object itself, in which a value may be a list of objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,39 +60,41 @@ class Table:
     columns: tuple[str, ...]
     rows: Iterator[Row]
     nested: bool = False
-    """JSONL: a column may be a path into objects, such as ``section.name``."""
+    """JSON: a column may be a path into objects, such as ``section.name``."""
+    named: bool = True
+    """Whether the columns have names; False where the first line looks like a row."""
 
 
-def read_csv(stream: BinaryIO, *, name: str, reject: Reject, note: Note) -> Table:
+def read_csv(
+    stream: BinaryIO,
+    *,
+    name: str,
+    reject: Reject,
+    note: Note,
+    names: Sequence[str] = (),
+    encoding: str = "",
+) -> Table:
     """Opens a CSV file: comma, semicolon, tab or pipe; UTF-8 or UTF-16 with or without mark, Windows-1252
     where a byte is not UTF-8; packed by gzip or not.
 
-    Rows with too many or too few cells go to `reject`. Raises `ImportFailed` for a file that cannot be read.
+    `names` are the columns of a file whose first line is a row already, `encoding` is for files in neither
+    of those encodings. Rows with too many or too few cells go to `reject`. Raises `ImportFailed` for a file
+    that cannot be read.
     """
-    lines = _Lines(stream, name=name, note=note)
-    header = next((line for line in lines if line.strip()), "")
-    if header.lower().startswith("sep=") and len(header.strip()) == 5:  # a word from Excel to itself
-        header = next((line for line in lines if line.strip()), "")
-    if not header:
-        raise ImportFailed(name, "it is empty", hint="The first line must name the columns.")
-    delimiter = _delimiter(header)
-    csv.field_size_limit(_MAX_CELL)
-    records = _Records(lines, delimiter, name)
-    columns = records.header(header)
-    return Table(columns, _csv_rows(records, columns, reject))
-
-
-def read_jsonl(stream: BinaryIO, *, name: str, reject: Reject, note: Note) -> Table:
-    """Opens a file with one JSON object a line; the columns are the keys of the first hundred.
-
-    Lines that are no object go to `reject`. Raises `ImportFailed` for a file that cannot be read.
-    """
-    objects = _objects(_Lines(stream, name=name, note=note), name, reject)
-    first = [made for made, _ in zip(objects, range(100), strict=False)]
+    lines = Lines(stream, name=name, note=note, encoding=encoding)
+    first = next((line for line in lines if line.strip()), "")
+    if first.lower().startswith("sep=") and len(first.strip()) == 5:  # a word from Excel to itself
+        first = next((line for line in lines if line.strip()), "")
     if not first:
-        raise ImportFailed(name, "there is no JSON object in it", hint="One object a line is read.")
-    columns = tuple(dict.fromkeys(key for row in first for key in row.cells))
-    return Table(columns, _chain(first, objects), nested=True)
+        raise ImportFailed(name, "it is empty", hint="The first line must name the columns.")
+    ahead = _ahead_of(first, lines)
+    delimiter = _delimiter(ahead)
+    csv.field_size_limit(_MAX_CELL)
+    lines.again(ahead if names else ahead[1:])
+    records = _Records(lines, delimiter, name)
+    columns = tuple(names) or records.header(first)
+    rows = _csv_rows(records, columns, reject, before=0 if names else 1)
+    return Table(columns, rows, named=bool(names) or not _is_row(columns))
 
 
 class Unpacked(io.BufferedReader):
@@ -114,24 +130,41 @@ class _Borrowed(io.RawIOBase):
 # --- lines ----------------------------------------------------------------------------------------
 
 
-class _Lines:
+class Lines:
     """The lines of a file with their ends, decoded; `taken` collects those since it was last emptied."""
 
-    def __init__(self, stream: BinaryIO, *, name: str, note: Note) -> None:
+    def __init__(self, stream: BinaryIO, *, name: str, note: Note, encoding: str = "") -> None:
         self._name, self._note = name, note
-        self._zeros = self._foreign = 0
+        self._zeros = self._foreign = self._mended = 0
+        self._back: deque[str] = deque()
         self.taken: list[str] = []
         try:
             binary = unpacked(stream)
             start = binary.peek(4)[:4]
         except (OSError, EOFError, zlib.error) as error:
             raise ImportFailed(name, f"it cannot be read: {error}") from error
-        self._text = io.TextIOWrapper(binary, _encoding(start), errors="surrogateescape", newline="")
+        errors = "replace" if encoding else "surrogateescape"
+        try:
+            self._text = io.TextIOWrapper(binary, encoding or _encoding(start), errors=errors, newline="")
+        except LookupError:
+            raise UsageError(
+                f"there is no encoding {encoding!r}", hint="Such as windows-1251, shift_jis, gb18030 or big5."
+            ) from None
 
     def __iter__(self) -> Iterator[str]:
         return self
 
+    def again(self, lines: Iterable[str]) -> None:
+        """Hands these out first: they were looked at ahead."""
+        self._back.extend(lines)
+        self.taken.clear()
+
     def __next__(self) -> str:
+        line = self._back.popleft() if self._back else self._read()
+        self.taken.append(line)
+        return line
+
+    def _read(self) -> str:
         try:
             line = self._text.readline(MAX_LINE)
         except UnicodeDecodeError as error:
@@ -153,7 +186,10 @@ class _Lines:
         if not line.isascii() and _NOT_UTF8.search(line):
             self._foreign += 1
             line = _NOT_UTF8.sub(_from_windows, line)
-        self.taken.append(line)
+        elif not line.isascii() and _TWICE.search(line):
+            mended = _NOT_ASCII.sub(_once, line)
+            self._mended += mended != line
+            line = mended
         return line
 
     def _end(self) -> None:
@@ -161,7 +197,9 @@ class _Lines:
             self._note(f"lines with NUL bytes, which were left out: {self._zeros:,}")
         if self._foreign:
             self._note(f"lines not UTF-8 throughout, the other bytes read as Windows-1252: {self._foreign:,}")
-        self._zeros = self._foreign = 0
+        if self._mended:
+            self._note(f"lines whose letters had been encoded twice, which was undone: {self._mended:,}")
+        self._zeros = self._foreign = self._mended = 0
 
 
 def _encoding(start: bytes) -> str:
@@ -174,6 +212,21 @@ def _encoding(start: bytes) -> str:
     return "utf-8-sig"
 
 
+def _once(found: re.Match[str]) -> str:
+    """UTF-8 that was read as Windows-1252 and written again, read as it was meant; anything else as it is."""
+    if not _TWICE.search(found.group()):
+        return found.group()
+    try:
+        data = b"".join(_as_windows(character) for character in found.group())
+        return data.decode("utf-8")
+    except UnicodeError:
+        return found.group()
+
+
+def _as_windows(character: str) -> bytes:
+    return bytes((ord(character),)) if "\x80" <= character <= "\x9f" else character.encode("cp1252")
+
+
 def _from_windows(found: re.Match[str]) -> str:
     data = found.group().encode("utf-8", "surrogateescape")
     return "".join(bytes((b,)).decode("cp1252", "ignore") or chr(b) for b in data)
@@ -182,15 +235,37 @@ def _from_windows(found: re.Match[str]) -> str:
 # --- CSV ------------------------------------------------------------------------------------------
 
 
-def _delimiter(header: str) -> str:
-    bare = re.sub(r'"(?:[^"]|"")*"', "", header)
-    return max(_DELIMITERS, key=bare.count)
+def _delimiter(ahead: Sequence[str]) -> str:
+    """The one that cuts most lines into as many cells as the first line; of several, that which makes the
+    most cells: "Headline, short;Link" has both and means one."""
+
+    def fits(delimiter: str) -> tuple[int, int]:
+        try:
+            first, *rest = csv.reader(ahead, delimiter=delimiter)
+        except csv.Error:
+            return 0, 0
+        width = len(first)
+        return (sum(len(cells) == width for cells in rest) + 1, width) if width > 1 else (0, 0)
+
+    return max(_DELIMITERS, key=fits)
+
+
+def _is_row(columns: Sequence[str]) -> bool:
+    """Whether what stands where names should be is a row: an address, or a moment."""
+    return any(is_url(cell) or _is_moment(cell) for cell in columns)
+
+
+def _is_moment(cell: str) -> bool:
+    try:
+        return ":" in cell and when(cell) is not None
+    except ValueError:
+        return False
 
 
 class _Records:
     """The records of a CSV file, each with the lines that it was made of."""
 
-    def __init__(self, lines: _Lines, delimiter: str, name: str) -> None:
+    def __init__(self, lines: Lines, delimiter: str, name: str) -> None:
         self._lines, self._delimiter, self._name = lines, delimiter, name
         self._reader = csv.reader(lines, delimiter=delimiter)
 
@@ -198,10 +273,12 @@ class _Records:
         """Reads the header, whose names may be quoted over several lines; empty names are numbered."""
         names = next(csv.reader(_ahead(first, self._lines), delimiter=self._delimiter))
         self._lines.taken.clear()
-        made: list[str] = []
+        made: dict[str, None] = {}  # in order, and quick to look into
         for place, stated in enumerate(names, 1):
             name = " ".join(stated.split()) or f"column {place}"
-            made.append(name if name not in made else f"{name} ({place})")
+            made[name if name not in made else f"{name} ({place})"] = None
+        if len(made) < len(names):
+            made = dict.fromkeys(f"column {place}" for place in range(1, len(names) + 1))
         return tuple(made)
 
     def __iter__(self) -> Iterator[tuple[list[str], str]]:
@@ -224,13 +301,25 @@ class _Records:
             yield (plain if '"' in line and line.count('"') % 2 else cells), line
 
 
+def _ahead_of(first: str, lines: Iterator[str]) -> list[str]:
+    """The first lines of a file, not more than a look needs."""
+    ahead, length = [first], len(first)
+    while len(ahead) < _SAMPLE and length < _BUFFER:
+        line = next(lines, "")
+        if not line:
+            break
+        ahead.append(line)
+        length += len(line)
+    return ahead
+
+
 def _ahead(first: str, rest: Iterator[str]) -> Iterator[str]:
     yield first
     yield from rest
 
 
-def _csv_rows(records: _Records, columns: tuple[str, ...], reject: Reject) -> Iterator[Row]:
-    width, number = len(columns), 1
+def _csv_rows(records: _Records, columns: tuple[str, ...], reject: Reject, *, before: int) -> Iterator[Row]:
+    width, number = len(columns), before
     for cells, text in records:
         pieces: Iterator[tuple[list[str], str]] = iter([(cells, text)])
         if _fitting(cells, width) is None and text.rstrip("\r\n").count("\n"):
@@ -252,64 +341,3 @@ def _fitting(cells: list[str], width: int) -> list[str] | None:
     if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
         return cells[:width]
     return cells if len(cells) == width and any(cell.strip() for cell in cells) else None
-
-
-# --- JSONL ----------------------------------------------------------------------------------------
-
-
-class _Cells(dict[str, str]):
-    """The cells of an object; a path like ``section.name`` is looked up inside."""
-
-    def __init__(self, stated: Mapping[str, Any]) -> None:
-        super().__init__((key, _text(value)) for key, value in stated.items())
-        self._stated = stated
-
-    def get(self, key: str, default: Any = "") -> Any:
-        if key in self or "." not in key:
-            return super().get(key, default)
-        value: Any = self._stated
-        for step in key.split("."):
-            value = value.get(step) if isinstance(value, Mapping) else None
-        return _text(value) or default
-
-
-def _text(value: Any) -> str:
-    if value is None or isinstance(value, Mapping):
-        return ""
-    if isinstance(value, list):
-        return next((text for text in map(_text, value) if text), "")
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value if isinstance(value, str) else repr(value)
-
-
-def _objects(lines: _Lines, name: str, reject: Reject) -> Iterator[Row]:
-    for number, line in enumerate(lines, 1):
-        lines.taken.clear()
-        stripped = line.strip()
-        if not stripped:
-            continue
-        try:
-            value = json.loads(stripped)
-        except (ValueError, RecursionError) as error:
-            if number == 1 and stripped in ("[", "{"):
-                raise ImportFailed(
-                    name,
-                    "it is one JSON document, not one object a line",
-                    hint="Convert it: jq -c '.[]' FILE",
-                ) from None
-            reject(Rejected(number, stripped[:80], f"it is no JSON: {str(error)[:120]}", stripped[:4000]))
-            continue
-        if isinstance(value, list) and number == 1:
-            raise ImportFailed(
-                name, "it is a JSON array, not one object a line", hint="Convert it: jq -c '.[]' FILE"
-            )
-        if not isinstance(value, dict):
-            reject(Rejected(number, stripped[:80], "it is no JSON object", stripped[:4000]))
-            continue
-        yield Row(number, _Cells(value), stripped[:4000])
-
-
-def _chain(first: list[Row], rest: Iterator[Row]) -> Iterator[Row]:
-    yield from first
-    yield from rest

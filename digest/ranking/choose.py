@@ -99,7 +99,7 @@ def _eligible(entries: Sequence[Entry], brief: Brief, rejects: _Rejects) -> tupl
         if story.id in brief.choices.excluded:
             rejects.add(entry, LeftOutBy.excluded, explain.EXCLUDED)
         elif story.withdrawn is not None:
-            rejects.add(entry, LeftOutBy.withdrawn, partial(explain.withdrawn, story.withdrawn, brief))
+            rejects.add(entry, LeftOutBy.withdrawn, partial(explain.withdrawn, story, story.withdrawn, brief))
         elif story.id in brief.used:
             earlier.append(entry)
             rejects.add(entry, LeftOutBy.used, explain.USED)

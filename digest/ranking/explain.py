@@ -90,7 +90,9 @@ EXCLUDED = "excluded by the editor"
 SPONSORED = "sponsored"
 
 
-def withdrawn(moment: dt.datetime, brief: Brief) -> str:
+def withdrawn(story: Story, moment: dt.datetime, brief: Brief) -> str:
+    if story.hidden:
+        return f"hidden by an editor: {story.hidden}"
     return f"withdrawn by its source, {_local(moment, brief)}"
 
 

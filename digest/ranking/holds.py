@@ -73,7 +73,11 @@ def too_few(picks: int, candidates: int, least: int, left_out: Iterable[LeftOutB
 def lost_pins(missing: Sequence[int], gone: Sequence[tuple[Story, LeftOutBy]]) -> str:
     """A pinned story that cannot be in the list: the editor has to hear of it."""
     told = [f"Story #{story} is pinned, but there is no such story." for story in missing]
-    told += [f"{figures.quoted(story.title)} is pinned, but {_WORDS[by]}." for story, by in gone]
+    hidden = "hidden by an editor"
+    told += [
+        f"{figures.quoted(story.title)} is pinned, but {hidden if story.hidden else _WORDS[by]}."
+        for story, by in gone
+    ]
     return " ".join([*told, "Unpin it, or pin another (digest edition pin)."]) if told else ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -38,7 +39,8 @@ def candidates(
     )
     # As a list and not as a subquery, so that both halves of the OR can use an index.
     kept = [*connection.execute(held).scalars(), *also]
-    chosen = sa.or_(sa.and_(story.c.date >= window.start, story.c.date < window.end), story.c.id.in_(kept))
+    dated = sa.and_(story.c.date >= window.start, story.c.date < window.end)
+    chosen = sa.and_(sa.or_(dated, story.c.id.in_(kept)), story.c.merged_into.is_(None))
     rows = connection.execute(STORIES.where(chosen).order_by(story.c.date, story.c.id)).all()
     signals = signals_of(connection, chosen, since=window.start - BEFORE, until=until)
     return [Candidate(read(row), signals.get(row.id, {})) for row in rows]
@@ -49,7 +51,9 @@ def used(connection: sa.Connection, newsletter: str, *, besides: int | None = No
     query = sa.select(story_use.c.story).where(story_use.c.newsletter == newsletter)
     if besides is not None:
         query = query.where(story_use.c.edition != besides)
-    return frozenset(connection.execute(query).scalars())
+    shown = frozenset(connection.execute(query).scalars())
+    merged = sa.select(story.c.merged_into).where(story.c.merged_into.is_not(None), story.c.id.in_(query))
+    return shown.union(connection.execute(merged).scalars())
 
 
 def signals_of(
@@ -59,7 +63,68 @@ def signals_of(
     since: dt.datetime | None,
     until: dt.datetime,
 ) -> Mapping[int, Signals]:
-    """Story -> metric name -> readings in [since, until], and for a total the last one before them."""
+    """Story -> metric name -> readings in [since, until], and for a total the last one before them.
+
+    Those of stories that were merged into one of the chosen belong to it.
+    """
+    own = _signals_of(connection, chosen, since=since, until=until)
+    whole = sa.select(story.c.id).where(chosen)
+    parts: dict[int, int] = {
+        row.id: row.merged_into
+        for row in connection.execute(
+            sa.select(story.c.id, story.c.merged_into)
+            .where(story.c.merged_into.is_not(None), story.c.merged_into.in_(whole))
+            .order_by(story.c.id)
+        )
+    }
+    if not parts:
+        return own
+    found = dict(own)
+    for number, signals in _signals_of(
+        connection, story.c.id.in_(list(parts)), since=since, until=until
+    ).items():
+        into = parts[number]
+        found[into] = joined(found.get(into, {}), signals)
+    return found
+
+
+def joined(one: Signals, other: Signals) -> Signals:
+    """The signals of two stories that are one. Counts add up: whoever read came to one of the two addresses.
+    Totals do not: they are running figures of one thing, of which the larger at each moment counts."""
+    made = dict(one)
+    for name, series in other.items():
+        mine = made.get(name)
+        made[name] = series if mine is None else _joined(mine, series)
+    return made
+
+
+def _joined(one: Series, other: Series) -> Series:
+    values: dict[int, float] = {}
+    if one.metric.kind is MetricKind.count:
+        for series in (one, other):
+            for at, value in zip(series.at, series.values, strict=True):
+                values[at] = values.get(at, 0.0) + value
+    else:
+        latest = [-math.inf, -math.inf]
+        steps = [
+            (at, place, value)
+            for place, series in enumerate((one, other))
+            for at, value in zip(series.at, series.values, strict=True)
+        ]
+        for at, place, value in sorted(steps):
+            latest[place] = value
+            values[at] = max(latest)
+    moments = tuple(sorted(values))
+    return Series(one.metric, moments, tuple(values[moment] for moment in moments))
+
+
+def _signals_of(
+    connection: sa.Connection,
+    chosen: sa.ColumnElement[bool],
+    *,
+    since: dt.datetime | None,
+    until: dt.datetime,
+) -> Mapping[int, Signals]:
     metrics = {row.id: read_metric(row) for row in connection.execute(sa.select(metric))}
     of_chosen = sa.select(
         observation.c.story,

@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,7 +17,7 @@ from digest.errors import UsageError
 from digest.model import Candidate, Series, Story, StoryDraft, Window
 from digest.store import Database
 from digest.store.candidates import candidates, signals_of, used
-from digest.store.dialects import insert
+from digest.store.dialects import among, insert
 from digest.store.events import record
 from digest.store.intake import StoryCounts, take_in
 from digest.store.story_rows import STORIES, read, whole
@@ -84,13 +84,17 @@ class Stories:
         return self._mark(number, whole(at), at=at, by=by, reason=reason)
 
     def restore(self, number: int, *, at: dt.datetime, by: str, reason: str = "") -> bool:
-        """Takes a withdrawal back; False when there was none."""
+        """Takes a withdrawal back; False when there was none, or an editor hid the story."""
         return self._mark(number, None, at=at, by=by, reason=reason)
 
     def _mark(
         self, number: int, withdrawn: dt.datetime | None, *, at: dt.datetime, by: str, reason: str
     ) -> bool:
-        standing = story.c.withdrawn.is_(None) if withdrawn else story.c.withdrawn.is_not(None)
+        standing = (
+            story.c.withdrawn.is_(None)
+            if withdrawn
+            else sa.and_(story.c.withdrawn.is_not(None), story.c.hidden.is_(None))
+        )
         change = sa.update(story).where(story.c.id == number, standing).values(withdrawn=withdrawn)
         with self._database.write() as connection:
             done = connection.execute(change).rowcount == 1
@@ -146,14 +150,17 @@ class Stories:
         with self._database.read() as connection:
             return [read(row) for row in connection.execute(query)]
 
-    def resolve(self, ref: str) -> Story:
+    def resolve(self, ref: str, *, part: bool = False) -> Story:
         """The one story that a person means by ``#12``, a source's name for it, ``SOURCE:NAME``, or a URL.
 
-        A bare number may be the id, too. Raises `UsageError` when there is none, or more than one: it lists
-        them.
+        A bare number may be the id, too. One that was merged into another is that other one, but for `part`.
+        Raises `UsageError` when there is none, or more than one: it lists them.
         """
         with self._database.read() as connection:
             numbers = self._meant(connection, ref.strip())
+            if not part:
+                of = sa.func.coalesce(story.c.merged_into, story.c.id)
+                numbers = set(connection.execute(sa.select(of).where(story.c.id.in_(numbers))).scalars())
             rows = connection.execute(STORIES.where(story.c.id.in_(numbers)).order_by(story.c.id)).all()
         if len(rows) == 1:
             return read(rows[0])
@@ -195,8 +202,10 @@ class Stories:
         search: str = "",
         limit: int | None = 50,
     ) -> list[Story]:
-        """Stories dated in [since, before), newest first; `search` looks into titles, in any case."""
+        """Stories dated in [since, before), newest first; `search` looks into titles, in any case. Those that
+        were merged into others are left out."""
         conditions = [
+            story.c.merged_into.is_(None),
             story.c.date >= since if since is not None else None,
             story.c.date < before if before is not None else None,
             source.c.name == source_name if source_name else None,
@@ -225,14 +234,36 @@ class Stories:
         with self._database.read() as connection:
             return [Heading(row.until, row.title, row.standfirst) for row in connection.execute(query)]
 
+    def enriched(self, source_name: str, names: Collection[str]) -> set[str]:
+        """Those of a source's own names that are of stories whose pages told something."""
+        if not names:
+            return set()
+        with self._database.read() as connection:
+            query = (
+                sa.select(story_name.c.external_id)
+                .join(source, source.c.id == story_name.c.source)
+                .join(story, story.c.id == story_name.c.story)
+                .where(
+                    source.c.name == source_name,
+                    among(connection, story_name.c.external_id, names),
+                    story.c.from_page.is_not(None),
+                )
+            )
+            return set(connection.execute(query).scalars())
+
     def names(self, number: int) -> list[Name]:
-        """What the sources call a story, its own source first."""
+        """What the sources call a story, its own source first, those of its parts last."""
         query = (
             sa.select(source.c.name, story_name.c.external_id)
             .join(story_name, story_name.c.source == source.c.id)
             .join(story, story.c.id == story_name.c.story)
-            .where(story.c.id == number)
-            .order_by(story_name.c.source != story.c.source, source.c.name, story_name.c.external_id)
+            .where(sa.or_(story.c.id == number, story.c.merged_into == number))
+            .order_by(
+                story.c.id != number,
+                story_name.c.source != story.c.source,
+                source.c.name,
+                story_name.c.external_id,
+            )
         )
         with self._database.read() as connection:
             return [Name(*row) for row in connection.execute(query)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,6 +34,10 @@ OF_DRAFT = (
     "date",
 )
 """The columns that a source has a say in."""
+KEPT = (*OF_DRAFT, "edited", "from_page")
+"""The columns that an import writes."""
+EDITABLE = ("title", "standfirst", "body", "author", "section", "language", "url", "picture", "kind")
+"""The columns that an editor may write; from then on the source's own word is kept in `edited`."""
 
 
 def whole(moment: dt.datetime) -> dt.datetime:
@@ -42,20 +47,23 @@ def whole(moment: dt.datetime) -> dt.datetime:
     return moment.astimezone(dt.UTC).replace(microsecond=0)
 
 
-def values(draft: StoryDraft, *, seen: dt.datetime, before: sa.Row[Any] | None = None) -> dict[str, Any]:
-    """The columns of `OF_DRAFT` for a story that was `before` and is now as in `draft`.
+def values(
+    draft: StoryDraft, *, seen: dt.datetime, before: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The columns of `KEPT` for a story that was `before` and is now as in `draft`.
 
     A date that the source no longer tells is not taken back, and `first_seen` never moves later: else a story
-    that was looked at again would wander into another window.
+    that was looked at again would wander into another window. What an editor wrote stays. What a page told
+    stays where the source says nothing, for not every import looks at pages.
     """
     first_seen = whole(draft.first_seen or seen)
     published = None if draft.published is None else whole(draft.published)
     updated = None if draft.updated is None else whole(draft.updated)
     if before is not None:
-        first_seen = min(first_seen, before.first_seen)
-        published = published or before.published
-        updated = updated or before.updated
-    return {
+        first_seen = min(first_seen, before["first_seen"])
+        published = published or before["published"]
+        updated = updated or before["updated"]
+    made = {
         "url": draft.url,
         "title": draft.title,
         "standfirst": draft.standfirst,
@@ -71,7 +79,32 @@ def values(draft: StoryDraft, *, seen: dt.datetime, before: sa.Row[Any] | None =
         "updated": updated,
         "first_seen": first_seen,
         "date": published or first_seen,
+        "edited": None,
+        "from_page": sorted(draft.from_page) or None,
     }
+    if before is not None:
+        _keep_of_page(made, before)
+        _keep_edited(made, before)
+    return made
+
+
+def _keep_of_page(made: dict[str, Any], before: Mapping[str, Any]) -> None:
+    told = before["from_page"] or ()
+    kept = [
+        column
+        for column in told
+        if before[column]
+        and (not made[column] or (column, made[column]) == ("kind", "article") or column == "url")
+    ]
+    made.update({column: (before["edited"] or {}).get(column, before[column]) for column in kept})
+    made["from_page"] = sorted({*kept, *(made["from_page"] or ())}) or None
+
+
+def _keep_edited(made: dict[str, Any], before: Mapping[str, Any]) -> None:
+    edited = before["edited"]
+    if edited:
+        made["edited"] = {column: made[column] for column in edited}
+        made.update({column: before[column] for column in edited})
 
 
 def read(row: sa.Row[Any]) -> Story:
@@ -95,4 +128,5 @@ def read(row: sa.Row[Any]) -> Story:
         kind=_KINDS[row.kind],
         related=tuple(Link(link["title"], link["url"]) for link in row.related) if row.related else (),
         full_text=row.full_text,
+        hidden=(row.hidden or {}).get("reason", ""),
     )

@@ -148,11 +148,23 @@ story = Table(
     Column("updated", Instant),
     Column("first_seen", Instant, nullable=False),
     Column("withdrawn", Instant),
+    Column("hidden", JSON),  # by an editor: reason, by whom, when
+    # Kept, with its names and readings, as a part of another story, until it is split from it again. It
+    # refers to no table: to add that, SQLite would have to write every story anew.
+    Column("merged_into", ID),
+    Column("edited", JSON),  # column -> what the source says, where an editor wrote something else
+    Column("from_page", JSON),  # columns that the source left out and the page told
     Column("date", Instant, nullable=False, index=True),  # published, else first seen: decides its window
     UniqueConstraint("source", "external_id"),
     _one_of("kind", "article live gallery video sponsored"),
 )
 Index("ix_story_url", story.c.url)
+Index(
+    "ix_story_merged_into",
+    story.c.merged_into,
+    sqlite_where=story.c.merged_into.is_not(None),
+    postgresql_where=story.c.merged_into.is_not(None),
+)
 
 story_name = Table(  # under which names sources know a story, the first one among them
     "story_name",

@@ -50,6 +50,9 @@ class Desk(Protocol):
     def stories(self) -> Stories: ...
 
     @property
+    def signals(self) -> Signals: ...
+
+    @property
     def sources(self) -> Sources: ...
 
     @property
@@ -57,9 +60,6 @@ class Desk(Protocol):
 
     @property
     def logs(self) -> Logs: ...
-
-    @property
-    def signals(self) -> Signals: ...
 
     @property
     def editions(self) -> Editions: ...

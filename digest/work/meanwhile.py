@@ -38,10 +38,14 @@ def withdrawn(desk: Desk, edition: Edition) -> str:
     ]
     if not stories:
         return ""
-    told = "; ".join(f"#{story.id} “{story.title[:60]}”" for story in stories)
+    told = "; ".join(
+        f"#{story.id} “{story.title[:60]}”" + (f" (hidden: {story.hidden})" if story.hidden else "")
+        for story in stories
+    )
     were = "story was" if len(stories) == 1 else "stories were"
+    by = "hidden by an editor" if all(story.hidden for story in stories) else "withdrawn by the source"
     return (
-        f"{len(stories)} {were} withdrawn by the source: {told}. Leave it out "
+        f"{len(stories)} {were} {by}: {told}. Leave it out "
         f"(digest edition exclude {edition.name} {stories[0].id}) and release the edition, "
         f"or release it as it is (digest edition release {edition.name})."
     )

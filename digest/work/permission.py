@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from digest.errors import FetchFailed
+from digest.errors import FetchFailed, ImportFailed
 from digest.importers.fetch import PRODUCT, Fetched, fetch
 from digest.importers.robots import MOST, Robots, parse_robots
 from digest.ports import Clock
@@ -23,6 +24,12 @@ class FetchRobots(Protocol):
     def __call__(
         self, url: str, *, internal: bool = False, max_bytes: int, total_seconds: float
     ) -> Fetched: ...
+
+
+class FetchPage(Protocol):
+    """`digest.importers.fetch.fetch`, for pages."""
+
+    def __call__(self, url: str, *, internal: bool = False) -> Fetched: ...
 
 
 class Permissions:
@@ -56,3 +63,19 @@ class Permissions:
         with self._alone:
             self._known[site] = (now + (_KEEP if robots is not None else _KEEP_TROUBLE), robots)
         return robots
+
+
+def permitted(
+    get: FetchPage, permissions: Permissions, *, internal: bool = False
+) -> Callable[[str], Fetched]:
+    """`get` for the pages that robots.txt leaves to programs; raises `ImportFailed` for all others, too."""
+
+    def get_page(url: str) -> Fetched:
+        robots = permissions.of(url, internal=internal)
+        if robots is None:
+            raise ImportFailed(url, "robots.txt of its server could not be had")
+        if not robots.allows(url):
+            raise ImportFailed(url, "robots.txt keeps it from programs")
+        return get(url, internal=internal)
+
+    return get_page

@@ -13,9 +13,10 @@ import queue
 import random as dice
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import urlsplit
@@ -24,19 +25,27 @@ from digest.config.problems import mask
 from digest.config.settings import Source, Withdrawal
 from digest.errors import DigestError, FetchFailed, ImportFailed, StoreError
 from digest.importers import Context, Rejected, read_stories
+from digest.importers.columns import STORY, parse_map
 from digest.importers.fetch import Fetched
+from digest.importers.figures import parse_figure
 from digest.importers.links import is_url
 from digest.model import StoryDraft
 from digest.ports import Clock
 from digest.store.intake import StoryCounts
 from digest.store.sources import SourceState
+from digest.work.figures import Figures, Recording
 from digest.work.next_poll import mark, next_poll, wait, wait_asked_for
+from digest.work.pages import Pages
+from digest.work.permission import Permissions, permitted
 from digest.work.vanished import Listed, Withdraw, withdraw_vanished
 
 TOGETHER = 8
 """Sources that are fetched at the same time; each document has at most `digest.importers.fetch.MAX_BYTES`."""
 GONE = 410
 """What a server answers for a document that will not come back (RFC 9110 15.5.11)."""
+
+
+GetPage = Callable[[str], Fetched]
 
 
 class Fetch(Protocol):
@@ -51,8 +60,15 @@ class Intake(Withdraw, Protocol):
     """Takes drafts in (digest.store.stories.Stories)."""
 
     def import_drafts(
-        self, source: str, drafts: Iterable[StoryDraft], *, seen: dt.datetime
+        self,
+        source: str,
+        drafts: Iterable[StoryDraft],
+        *,
+        seen: dt.datetime,
+        progress: Callable[[int], object] | None = None,
     ) -> StoryCounts: ...
+
+    def enriched(self, source_name: str, names: Collection[str]) -> set[str]: ...
 
 
 class States(Protocol):
@@ -112,10 +128,22 @@ class _Turn:
         return (urlsplit(self.source.url).hostname or "?") if is_url(self.source.url) else ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """Where things go: stories, figures and what became of a source; and how files and pages are found."""
+
+    stories: Intake
+    signals: Recording
+    states: States
+    place: Callable[[Path], Path]
+    pages: Callable[[Source], GetPage]
+
+
 def poll(
     sources: Iterable[Source],
     *,
     stories: Intake,
+    signals: Recording,
     states: States,
     fetch: Fetch,
     clock: Clock,
@@ -123,12 +151,13 @@ def poll(
     force: bool = False,
     random: Callable[[], float] = dice.random,
     finished: Callable[[Polled], object] | None = None,
+    permissions: Permissions | None = None,
 ) -> Iterator[Polled]:
     """Looks at every source that is due (all with `force`), and says in their order what each came to.
 
-    `finished` hears of each as soon as it is done. `place` makes a configured path absolute. Whatever goes
-    wrong with a source is in its `error` and in the store; only a `StoreError` ends the round, because then
-    nothing can be kept.
+    `finished` hears of each as soon as it is done. `place` makes a configured path absolute. `permissions`
+    say which pages of stories may be looked at. Whatever goes wrong with a source is in its `error` and in
+    the store; only a `StoreError` ends the round, because then nothing can be kept.
     """
     now = clock.now()
     looked_at = [(source, states.get(source.name)) for source in sources]
@@ -136,10 +165,14 @@ def poll(
     turns = [_Turn(number, source, state, now) for number, (source, state) in enumerate(due)]
     known: dict[int, Polled] = {}
     told = 0
+    may = permissions or Permissions(clock)
+
+    def pages(source: Source) -> GetPage:
+        return permitted(fetch, may, internal=source.internal)
+
+    room = _Room(stories, signals, states, place, pages)
     for turn, got in _fetched(turns, fetch):
-        polled = known[turn.number] = _outcome(
-            turn, got, stories=stories, states=states, place=place, random=random
-        )
+        polled = known[turn.number] = _outcome(turn, got, room, random)
         if finished is not None:
             finished(polled)
         while told in known:
@@ -185,19 +218,13 @@ def _fetched(turns: Sequence[_Turn], fetch: Fetch) -> Iterator[tuple[_Turn, Fetc
 
 
 def _outcome(
-    turn: _Turn,
-    got: Fetched | Exception | None,
-    *,
-    stories: Intake,
-    states: States,
-    place: Callable[[Path], Path],
-    random: Callable[[], float],
+    turn: _Turn, got: Fetched | Exception | None, room: _Room, random: Callable[[], float]
 ) -> Polled:
     source, now = turn.source, turn.now
     try:
         if isinstance(got, Exception):
             raise got  # noqa: TRY301 - handled with what goes wrong in reading
-        return _take_in(turn, got, stories, states, place)
+        return _take_in(turn, got, room)
     except StoreError:
         raise
     except Exception as error:  # noqa: BLE001 - a fault met in one document must not stop the others
@@ -207,7 +234,9 @@ def _outcome(
             status, asked = error.status, wait_asked_for(error.retry_after, error.date, now)
         again = now + wait(source, failures, status=status, asked=asked, random=random)
         told = _words(error)
-        states.failed(source.name, told, at=now, not_before=again, address=mark(source), failures=failures)
+        room.states.failed(
+            source.name, told, at=now, not_before=again, address=mark(source), failures=failures
+        )
         return Polled(
             source.name, error=told, next_poll=again, gone=status == GONE, failures=failures,
             last_success=turn.state.last_success,
@@ -221,13 +250,12 @@ def _words(error: Exception) -> str:
     return f"{reason}. {error.hint}" if error.hint else reason
 
 
-def _take_in(
-    turn: _Turn, got: Fetched | None, stories: Intake, states: States, place: Callable[[Path], Path]
-) -> Polled:
+def _take_in(turn: _Turn, got: Fetched | None, room: _Room) -> Polled:
     source, state, now = turn.source, turn.state, turn.now
+    stories, states = room.stories, room.states
     address = mark(source)
     modified = state.modified if state.address == address else ""
-    with document(source, got, modified, place) as found:
+    with document(source, got, modified, room.place) as found:
         if found.body is None:
             states.succeeded(source.name, at=now, etag=state.etag, modified=state.modified, address=address)
             return Polled(source.name, unchanged=True, next_poll=now + source.every)
@@ -237,10 +265,15 @@ def _take_in(
         def reject(rejected: Rejected) -> None:
             reasons[rejected.reason] += 1
 
-        how = context(source, found, now)
+        figures = Figures(room.signals, source.name, lenient=not source.signals)
+        known = partial(stories.enriched, source.name)
+        pages = Pages(room.pages(source), known) if source.enrich else None
+        how = replace(context(source, found, now), measure=figures, enrich=pages)
         drafts = read_stories(found.body, how, form=source.type.value, reject=reject, note=notes.append)
         listed = Listed(drafts)
-        counts = stories.import_drafts(source.name, listed, seen=now)
+        counts = stories.import_drafts(source.name, listed, seen=now, progress=lambda _: figures.store())
+        figures.store()
+        notes += [*figures.notes, *(pages.notes if pages else ())]
     if source.withdrawn is Withdrawal.gone:
         gone = withdraw_vanished(stories, source.name, listed, rejected=reasons.total(), now=now)
         notes += [gone] if gone else []
@@ -266,15 +299,26 @@ class Found:
     moved: str = ""
 
 
-def context(source: Source, found: Found, now: dt.datetime) -> Context:
-    """How the document of a source is to be understood."""
+def understood(source: Source, seen: dt.datetime) -> Context:
+    """How a document of a source is to be read. Raises `UsageError` for settings that say nothing."""
     return Context(
         name=source.url,
-        seen=now,
-        base_url=found.url if is_url(found.url) else "",
-        content_type=found.content_type,
+        seen=seen,
         section=source.section,
+        mapped=parse_map(source.map, STORY),
+        order=source.date_order,
+        columns=source.columns,
+        encoding=source.encoding,
+        records=source.records,
+        link=source.link,
+        figures=tuple(map(parse_figure, source.signals)),
     )
+
+
+def context(source: Source, found: Found, now: dt.datetime) -> Context:
+    """The same for a document that was found."""
+    base = found.url if is_url(found.url) else ""
+    return replace(understood(source, now), base_url=base, content_type=found.content_type)
 
 
 @contextmanager

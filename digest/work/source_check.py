@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from digest.config.problems import mask
-from digest.config.settings import Source
+from digest.config.settings import Source, SourceType
 from digest.errors import DigestError, ImportFailed
 from digest.importers import Rejected, read_stories
 from digest.importers.clean import line
 from digest.importers.fetch import MAX_BYTES, Fetched
+from digest.importers.form import detect
 from digest.importers.links import is_url
-from digest.importers.stories import opening, sniff
+from digest.importers.stories import opening
 from digest.work.poll import Fetch, context, document
 
 _MARKS = (
@@ -42,7 +43,7 @@ class Checked:
     advice: tuple[str, ...] = ()
     """What would be better otherwise, in sentences."""
     type: str = ""
-    """What it looks like: "feed", "csv" or "jsonl"."""
+    """What it looks like: "feed", "sitemap", "json", "jsonl" or "csv"."""
     stories: int = 0
     rejected: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
@@ -110,7 +111,7 @@ def _looks(made: Checked, source: Source, got: Fetched | None, place: Callable[[
         found.body.seek(0)
         _, start = opening(found.body, source.url)
     encoding = declared_encoding(start, found.content_type)
-    return replace(made, size=size, type=sniff(start), encoding=encoding)
+    return replace(made, size=size, type=detect(start).value, encoding=encoding)
 
 
 def _content(
@@ -163,7 +164,7 @@ def declared_encoding(start: bytes, content_type: str) -> str:
 
 
 def _of_its_type(made: Checked, source: Source) -> Iterator[str]:
-    if made.type and made.type != source.type.value:
+    if made.type and source.type is not SourceType.auto and made.type != source.type.value:
         yield f'It looks like {made.type}: write type = "{made.type}" if that is what it is.'
 
 

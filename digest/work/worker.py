@@ -140,6 +140,7 @@ class Worker:
         for polled in poll(
             desk.settings.source,
             stories=desk.stories,
+            signals=desk.signals,
             states=desk.sources,
             fetch=fetch,
             clock=desk.clock,

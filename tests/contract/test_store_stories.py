@@ -45,7 +45,7 @@ def test_a_story_comes_back_as_it_was_handed_over(database: Database, clock: Fix
     assert stories.import_drafts("news", [whole], seen=clock.now()) == StoryCounts(new=1)
     story = stories.get(1)
     for field in dataclasses.fields(StoryDraft):
-        if field.name != "first_seen":
+        if field.name not in ("first_seen", "once", "link", "from_page"):  # what only importing needs
             assert getattr(story, field.name) == getattr(whole, field.name), field.name
     assert (story.source, story.first_seen, story.withdrawn) == ("news", clock.now(), None)
     assert stories.import_drafts("news", [whole], seen=clock.now()) == StoryCounts(same=1)

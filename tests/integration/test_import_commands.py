@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import gzip
 import json
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from digest.app import App
 from digest.cli import signals, sources, stories
 from digest.config.settings import Settings, Source
 from digest.errors import DigestError
+from digest.model import DateOrder
 from digest.store import Database
 from tests.fakes import FixedClock
 
@@ -277,3 +279,127 @@ def test_without_sources_there_is_nothing_to_do(app: App, clock: FixedClock) -> 
 )
 def test_wrong_use_is_told(run: Run, args: tuple[str, ...]) -> None:
     assert run(*args).exit_code == 2
+
+
+# --- formats --------------------------------------------------------------------------------------
+
+
+def test_one_command_takes_stories_and_their_figures(run: Run) -> None:
+    Path("s.csv").write_text(
+        "short_id,created_at,url,title,score,comments\n"
+        "a1,2026-11-15T01:00:00Z,,Ask,12,3\nb2,2026-11-15T02:00:00Z,https://b.example/2,Two,5,0\n"
+    )
+    options = (
+        "--signal",
+        "points=score",
+        "--signal",
+        "comments=comments",
+        "--link",
+        "https://a.example/s/{id}",
+    )
+    found = document(run("stories", "import", "s.csv", *options, "--json"))
+    assert (found["new"], found["signals"]) == (2, {"points": 2, "comments": 2})
+    shown = document(run("stories", "show", "a1", "--json"))
+    assert shown["url"] == "https://a.example/s/a1"
+    assert [(s["metric"], s["last_value"]) for s in shown["signals"]] == [("comments", 3.0), ("points", 12.0)]
+    assert "2 readings of points" in run("stories", "import", "s.csv", *options).stdout
+
+
+def test_a_folder_is_read_in_the_order_of_its_names(run: Run) -> None:
+    folder = Path("snapshots")
+    (folder / "deep").mkdir(parents=True)
+    (folder / "2.csv").write_text(ROWS.replace("One", "One, edited").replace("One, edited", '"One, edited"'))
+    (folder / "1.csv").write_text(ROWS + "3,Three\n")
+    (folder / "deep" / "3.json").write_text(
+        '{"items": [{"id": 4, "title": "Four", "url": "https://a.example/4"}]}'
+    )
+    (folder / ".hidden").write_text("x")
+    (folder / "old.rejected.csv").write_text("x")
+    found = document(run("stories", "import", "snapshots", "--json"))
+    assert (found["new"], found["changed"], found["same"], found["rejected"]) == (3, 1, 1, 1)
+    assert [Path(each["document"]).name for each in found["files"]] == ["1.csv", "2.csv", "3.json"]
+    with Path(found["rejects_file"]).open(newline="", encoding="utf-8") as file:
+        assert next(csv.DictReader(file))["item"] == "1.csv: 3"
+    assert document(run("stories", "show", "#1", "--json"))["title"] == "One, edited"
+
+
+def test_a_file_of_a_folder_that_cannot_be_read_stops_none_of_the_others(run: Run) -> None:
+    folder = Path("mixed")
+    folder.mkdir()
+    (folder / "1.csv").write_text(ROWS)
+    (folder / "2.xml").write_text("<html></html>")
+    result = run("stories", "import", "mixed")
+    assert "1 of 2 files could not be read" in str(failed(result))
+    assert "Not read: mixed/2.xml: it is an HTML page" in result.stderr
+    assert "import: 2 new" in result.stdout
+
+
+def test_an_empty_folder_is_wrong_use(run: Run) -> None:
+    Path("none").mkdir()
+    assert failed(run("stories", "import", "none")).exit_code == 2
+
+
+def test_options_say_what_a_table_does_not(run: Run) -> None:
+    Path("s.txt").write_bytes("7|04/08/2026|Привет|https://a.example/7\n".encode("windows-1251"))
+    options = ("--columns", "id, date, title, url", "--date-order", "dmy", "--encoding", "windows-1251")
+    run("stories", "import", "s.txt", *options, "--zone", "Europe/London")
+    shown = document(run("stories", "show", "#1", "--json"))
+    assert (shown["title"], shown["published"]) == ("Привет", "2026-08-03T23:00:00Z")
+
+
+def test_a_source_says_how_its_table_is_to_be_read(app: App, clock: FixedClock) -> None:
+    (app.settings.root / "api.json").write_text(
+        '{"a": [{"x": 1}], "b": {"list": [{"nid": 7, "kop": "Zeven", "dag": "4/8/2026", "hits": 9}]}}'
+    )
+    source = Source(
+        name="api",
+        url="api.json",
+        map=("title=kop", "id=nid", "published=dag"),
+        date_order=DateOrder.dmy,
+        records="b.list",
+        link="https://a.example/{nid}",
+        signals=("views=hits",),
+    )
+    configured = App(Settings(root=app.settings.root, source=(source,)), clock)
+    result = CliRunner().invoke(sources.command, ["poll"], obj=configured)
+    assert result.exit_code == 0, result.output
+    (story,) = configured.stories.list_()
+    assert (story.title, story.url, story.published) == (
+        "Zeven",
+        "https://a.example/7",
+        dt.datetime(2026, 8, 4, tzinfo=dt.UTC),
+    )
+    assert configured.stories.signals(story.id, until=clock.now())["views"].values == (9.0,)
+    # The command line knows it by its address, too.
+    again = CliRunner().invoke(stories.command, ["import", "api.json", "--json"], obj=configured)
+    assert (document(again)["source"], document(again)["same"]) == ("api", 1)
+
+
+def test_a_feed_brings_its_own_figures(run: Run) -> None:
+    Path("f.xml").write_text(
+        '<rss version="2.0" xmlns:slash="http://purl.org/rss/1.0/modules/slash/"'
+        ' xmlns:media="http://search.yahoo.com/mrss/"><channel>'
+        "<item><link>https://a.example/1</link><title>One</title><slash:comments>7</slash:comments>"
+        '<media:statistics views="1200"/></item>'
+        "<item><link>https://a.example/2</link><title>Two</title><slash:comments>none</slash:comments>"
+        "<description>Points: 12 # Comments: 4 https://news.ycombinator.com/item?id=1</description></item>"
+        "</channel></rss>"
+    )
+    found = document(run("stories", "import", "f.xml", "--json"))
+    assert found["signals"] == {"views": 1, "comments": 2, "points": 1}
+
+
+def test_a_metric_of_another_kind_stops_a_command_and_not_a_feed(run: Run) -> None:
+    Path("s.csv").write_text(ROWS)
+    run("stories", "import", "s.csv")
+    Path("r.csv").write_text(READINGS)
+    run("signals", "import", "r.csv", "--metric", "comments", "--kind", "count")
+    Path("f.xml").write_text(
+        '<rss version="2.0" xmlns:slash="http://purl.org/rss/1.0/modules/slash/"><channel>'
+        "<item><link>https://a.example/8</link><title>Eight</title><slash:comments>7</slash:comments></item>"
+        "</channel></rss>"
+    )
+    found = document(run("stories", "import", "f.xml", "--json"))
+    assert (found["new"], found["signals"]) == (1, {})
+    assert "kept as a count" in found["notes"][-1]
+    assert "kept as a count" in str(failed(run("stories", "import", "s.csv", "--signal", "comments=id")))

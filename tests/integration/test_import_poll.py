@@ -20,6 +20,7 @@ from digest.importers import fetch as fetching
 from digest.importers.fetch import Fetched, fetch
 from digest.importers.reach import refusal
 from digest.store import Database
+from digest.store.signals import Signals
 from digest.store.sources import Sources, SourceState
 from digest.store.stories import Stories
 from digest.work.next_poll import mark, next_poll
@@ -64,6 +65,7 @@ def look(web: Web, database: Database, clock: FixedClock, tmp_path: Path) -> Cal
         found = poll(
             sources,
             stories=Stories(database),
+            signals=Signals(database),
             states=Sources(database),
             fetch=web,
             clock=clock,
@@ -221,8 +223,8 @@ def test_sources_are_fetched_together_but_one_at_a_time_from_each_host(
     sources += [source(f"one{n}", f"https://one.example/{n}") for n in range(5)]
     sources += [source(f"other{n}", f"https://other{n}.example/{n}") for n in range(2 * TOGETHER)]
     results = poll(
-        sources, stories=Stories(database), states=Sources(database), fetch=web, clock=clock, place=Path,
-        finished=lambda polled: ready.append(polled.source),
+        sources, stories=Stories(database), signals=Signals(database), states=Sources(database), fetch=web,
+        clock=clock, place=Path, finished=lambda polled: ready.append(polled.source),
     )  # fmt: skip
     assert [polled.source for polled in results] == [each.name for each in sources], "told in their order"
     assert ready[0] != "slow", "nobody waits for a slow one"
@@ -275,10 +277,11 @@ def test_a_store_that_cannot_be_written_ends_the_round(web: Web, clock: FixedClo
             raise AssertionError("not the source's fault")
 
     web.put("https://paper.example/feed", None)
+    store = Database(f"sqlite:///{tmp_path / 'x'}")
     with pytest.raises(StoreError):
         list(
             poll(
-                [source("paper")], stories=Stories(Database(f"sqlite:///{tmp_path / 'x'}")),
+                [source("paper")], stories=Stories(store), signals=Signals(store),
                 states=Full(), fetch=web, clock=clock, place=Path,
             )
         )  # fmt: skip
@@ -351,9 +354,13 @@ def test_servers_that_misbehave_do_not_keep_a_good_one_from_being_read(
         for name, (answer, _) in answers.items():
             site.pages[f"/{name}"] = answer
             sources.append(source(name, f"http://{name}.example:{site.server.server_port}/{name}"))
-        stories, states = Stories(database), Sources(database)
+        stories, states, signals = Stories(database), Sources(database), Signals(database)
         started = time.monotonic()
-        results = list(poll(sources, stories=stories, states=states, fetch=get, clock=clock, place=Path))
+        results = list(
+            poll(
+                sources, stories=stories, signals=signals, states=states, fetch=get, clock=clock, place=Path
+            )
+        )  # fmt: skip
         assert time.monotonic() - started < 20
     for polled, (_, words) in zip(results, answers.values(), strict=True):
         assert words in polled.error

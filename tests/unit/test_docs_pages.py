@@ -14,8 +14,8 @@ from digest.cli.base import walk
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 PAGES += [
-    ROOT / "docs" / name
-    for name in ("tutorial.md", "design.md", "sending.md", "popularity.md", "ranking.md", "sources.md")
+    ROOT / "docs" / f"{name}.md"
+    for name in ("tutorial", "design", "sending", "popularity", "ranking", "sources", "stories")
 ]
 FOLDERS = r"(?:digest|subscribers|templates|tests|docs|benchmarks)"
 MOST = 120

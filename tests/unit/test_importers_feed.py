@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ SEEN = dt.datetime(2026, 11, 16, 8, 0, tzinfo=dt.UTC)
 BASE = "https://paper.example/feeds/news.xml"
 
 
-def read(data: str | bytes, **options: str) -> Imported:
+def read(data: str | bytes, **options: Any) -> Imported:
     raw = data.encode() if isinstance(data, str) else data
     return read_feed(raw, base_url=options.pop("base_url", BASE), source="paper", seen=SEEN, **options)
 
@@ -29,7 +30,7 @@ def rss(items: str, channel: str = "<link>https://paper.example/</link>", attrib
     )
 
 
-def one(items: str, **channel: str) -> StoryDraft:
+def one(items: str, **channel: Any) -> StoryDraft:
     imported = read(rss(items, **channel))
     assert imported.rejected == ()
     (draft,) = imported.drafts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import gzip
 import io
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from digest.errors import ImportFailed, UsageError
 from digest.importers import Context, Rejected, read_stories
 from digest.importers.columns import STORY, parse_map
-from digest.model import StoryDraft, StoryKind
+from digest.importers.figures import parse_figure
+from digest.model import DateOrder, StoryDraft, StoryKind
 
 SEEN = dt.datetime(2026, 11, 16, 8, 0, tzinfo=dt.UTC)
 
@@ -150,9 +152,9 @@ def test_created_is_the_date_only_without_first_seen() -> None:
 
 
 def test_a_date_that_cannot_be_read_rejects_the_row() -> None:
-    found = Outcome("id,title,url,date\n1,One,https://a.example/1,08/04/2016 11:52\n")
+    found = Outcome("id,title,url,date\n1,One,https://a.example/1,the 8th of April\n")
     assert found.drafts == []
-    assert "08/04/2016" in found.rejected[0].reason
+    assert "the 8th of April" in found.rejected[0].reason
 
 
 def test_a_date_far_ahead_counts_as_missing() -> None:
@@ -255,11 +257,11 @@ def test_lines_that_are_no_object_are_rejected() -> None:
     assert [r.row for r in found.rejected] == [2, 3]
 
 
-@pytest.mark.parametrize("data", ['[{"id": 1}]', "[\n{}\n]", "{\n}\n"])
-def test_one_json_document_is_explained(data: str) -> None:
+@pytest.mark.parametrize("data", ['[{"id": 1}]', "[\n{}\n]", "[\n1,\n2]"])
+def test_one_document_is_no_object_a_line(data: str) -> None:
     with pytest.raises(ImportFailed, match="JSON") as failed:
-        Outcome(data)
-    assert "jq" in failed.value.hint
+        Outcome(data, form="jsonl")
+    assert "--format json" in failed.value.hint
 
 
 def test_a_feed_is_told_from_a_table() -> None:
@@ -294,3 +296,156 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
             Outcome(b"id,title,url\n" + data if form == "csv" else data, form=form)
         except (ImportFailed, UsageError):
             continue
+
+
+# --- however it was written -----------------------------------------------------------------------
+
+
+def test_the_delimiter_is_what_cuts_all_lines_alike() -> None:
+    found = Outcome("Title, short;Link\nOne;https://a.example/1\n", mapped={"title": ("Title, short",)})
+    assert found.titles == ["One"]
+    found = Outcome('title|url\n"A, b, c, d"|https://a.example/1\nE, f|https://a.example/2\n')
+    assert found.titles == ["A, b, c, d", "E, f"]
+
+
+def test_a_table_without_names_asks_for_them() -> None:
+    rows = "7|2026-11-15T10:00:00Z|https://a.example/7|Seven|2\n8|2026-11-15T11:00:00Z|https://a.example/8|Eight|3\n"
+    with pytest.raises(UsageError, match="names no columns: 7, 2026") as failed:
+        Outcome(rows)
+    assert "--columns" in failed.value.hint
+    found = Outcome(rows, columns=("id", "created_at", "url", "title", "score"))
+    assert found.titles == ["Seven", "Eight"]
+    assert found.drafts[0].published == dt.datetime(2026, 11, 15, 10, tzinfo=dt.UTC)
+
+
+def test_a_stated_encoding_is_used() -> None:
+    data = "title,url\nПривет,https://a.example/1\n".encode("windows-1251")
+    assert Outcome(data, encoding="windows-1251").titles == ["Привет"]
+    with pytest.raises(UsageError, match="no encoding 'klingon'"):
+        Outcome(data, encoding="klingon")
+
+
+def test_letters_that_were_encoded_twice_are_read_as_they_were_meant() -> None:
+    titles = ["Díaz’s “été”", "Привет", "plain"]
+    data = "title,url\n" + "".join(f"{t},https://a.example/{n}\n" for n, t in enumerate(titles))
+    mended = Outcome(data.encode().decode("latin-1").encode())
+    assert mended.titles == titles
+    assert any("encoded twice" in note for note in mended.notes)
+    as_windows = "title,url\nDíaz’s été,https://a.example/1\n".encode().decode("cp1252").encode()
+    assert Outcome(as_windows).titles == ["Díaz’s été"]
+
+
+@pytest.mark.parametrize("title", ["BEYONCÉ’S TOUR", "café”—he said", "IRMÔ”", "São Paulo", "“NÃO”", "10 °C"])
+def test_letters_that_are_right_stay(title: str) -> None:
+    assert Outcome(f"title,url\n{title},https://a.example/1\n").titles == [title]
+
+
+def test_all_dates_of_a_file_decide_whether_the_month_comes_first() -> None:
+    rows = "".join(f"{n},T{n},https://a.example/{n},08/0{n}/2016 11:52\r\n" for n in range(1, 10))
+    head = "id,title,url,author    id,created_at\r\n".replace("author    id,", "")
+    late = Outcome(head + rows * 40 + "99,Last,https://a.example/99,6/23/2016 22:20\r\n")
+    assert len(late.drafts) == 361
+    assert late.drafts[0].published == dt.datetime(2016, 8, 1, 11, 52, tzinfo=dt.UTC)
+    assert "dates have the month first, shown by 6/23/2016 22:20" in late.notes
+    with pytest.raises(UsageError, match="nothing tells whether day or month comes first") as failed:
+        Outcome(head + rows)
+    assert 'date_order = "dmy"' in failed.value.hint
+    assert Outcome(head + rows, order=DateOrder.dmy).drafts[1].published == dt.datetime(
+        2016, 2, 8, 11, 52, tzinfo=dt.UTC
+    )
+
+
+def test_dates_in_two_orders_are_refused_unless_one_is_said() -> None:
+    rows = "title,url,date\nA,https://a.example/1,13/4/2016\nB,https://a.example/2,4/13/2016\n"
+    with pytest.raises(UsageError, match="stand beside each other"):
+        Outcome(rows)
+    found = Outcome(rows, order=DateOrder.mdy)
+    assert found.titles == ["B"]
+    assert "13/4/2016" in found.rejected[0].reason
+
+
+def test_an_order_is_found_in_objects_too() -> None:
+    row = {"id": 1, "title": "One", "url": "https://a.example/1", "date": "13/4/2016", "x": {"y": "z"}}
+    found = Outcome("\n".join([json.dumps(row)] * 2), mapped={"author": ("x.y",)})
+    assert found.drafts[0].author == "z"
+    assert found.drafts[0].published == dt.datetime(2016, 4, 13, tzinfo=dt.UTC)
+
+
+def test_a_story_without_link_gets_one_of_its_columns() -> None:
+    rows = "id,title,url\na/1,One,\nb,Two,https://b.example/2\n,Three,\n"
+    found = Outcome(rows, link="https://a.example/s/{id}?t={title}")
+    assert [d.url for d in found.drafts] == ["https://a.example/s/a%2F1?t=One", "https://b.example/2"]
+    assert found.rejected[0].reason == "no link"
+    with pytest.raises(UsageError, match="link: there is no column 'nid'"):
+        Outcome(rows, link="https://a.example/{nid}")
+
+
+def test_figures_of_a_table_are_taken_with_its_stories() -> None:
+    taken: list[tuple[str, str, float, dt.datetime]] = []
+    found = Outcome(
+        "timestamp,rank,title,link,hits\n"
+        "2026-11-15 01:00:00 UTC,1,One,https://a.example/1,5\n"
+        "2026-11-15 02:00:00 UTC,3,One,https://a.example/1,\n"
+        "2026-11-15 02:00:00 UTC,0,Two,https://a.example/2,5\n"
+        "2026-11-15 02:00:00 UTC,2,Three,https://a.example/3,many\n",
+        figures=(parse_figure("top:rank=rank"), parse_figure("hits=hits")),
+        measure=lambda metric, r: taken.append((metric.name, r.story, r.value, r.at)),
+    )
+    at = dt.datetime(2026, 11, 15, 1, tzinfo=dt.UTC)
+    one = "https://a.example/1"
+    assert taken == [
+        ("top", one, 1.0, at),
+        ("hits", one, 5.0, at),
+        ("top", one, 0.5, at + dt.timedelta(hours=1)),
+    ]
+    assert [r.reason for r in found.rejected] == [
+        "'0' is no position: the top is 1",
+        "'many' is no number; write digits and a point",
+    ]
+    assert found.drafts[0].first_seen == at
+
+
+def test_a_count_needs_its_time_and_a_signal_its_column() -> None:
+    found = Outcome(ROWS.replace("id,", "n,"), figures=(parse_figure("views:count=n"),))
+    assert found.drafts == []
+    assert "no time at which it was measured" in found.rejected[0].reason
+    with pytest.raises(UsageError, match="signal: there is no column 'points'"):
+        Outcome(ROWS, figures=(parse_figure("points=points"),))
+
+
+@pytest.mark.parametrize("text", ["points", "=x", "points=", "points:sum=x", "auto=x", "p:0d=x", ":total=x"])
+def test_a_signal_that_is_none_is_refused_with_its_form(text: str) -> None:
+    with pytest.raises(UsageError, match="signal"):
+        parse_figure(text)
+
+
+def test_a_table_with_many_columns_of_one_name_is_read_at_once() -> None:
+    data = "title,url," + ",".join(["x"] * 200_000) + "\nOne,https://a.example/1" + "," * 200_000 + "\n"
+    assert Outcome(data).titles == ["One"]
+
+
+_CELL = st.text(
+    st.characters(blacklist_categories=("Cs", "Cc", "Co", "Cn", "Zl", "Zp"), blacklist_characters="\ufeff"),
+    min_size=1,
+    max_size=20,
+).map(lambda text: "T" + text)
+
+
+@given(
+    st.lists(_CELL, min_size=1, max_size=6),
+    st.sampled_from(",;\t|"),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+)
+def test_a_table_of_any_dialect_gives_its_rows(
+    titles: list[str], delimiter: str, ending: str, encoding: str, quoting: Any
+) -> None:
+    made = io.StringIO()
+    writer = csv.writer(made, delimiter=delimiter, lineterminator=ending, quoting=quoting)
+    writer.writerow(("id", "url", "title", "section"))
+    for number, title in enumerate(titles):
+        writer.writerow((number, f"https://a.example/{number}", title, "News"))
+    found = Outcome(made.getvalue().encode(encoding))
+    assert [d.external_id for d in found.drafts] == [str(n) for n in range(len(titles))]
+    assert not found.rejected

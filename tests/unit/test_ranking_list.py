@@ -352,6 +352,15 @@ def test_a_pin_overrules_age_and_sponsorship_and_missing_figures() -> None:
     assert pick(ranking, 9).reasons == ("pinned by the editor",)
 
 
+def test_a_hidden_story_is_left_out_with_the_editors_reason() -> None:
+    hidden = scored(7, 1, withdrawn=END, hidden="a court forbids it", title="The tunnel")
+    ranking = rank([*FIVE, hidden], WEEK, SETTINGS, choices=pinned({7: 1}))
+    assert [left.reason for left in ranking.left_out if left.story.id == 7] == [
+        "hidden by an editor: a court forbids it"
+    ]
+    assert "“The tunnel” is pinned, but hidden by an editor." in ranking.hold
+
+
 def test_a_pin_that_cannot_be_kept_holds_the_list() -> None:
     stories = [*FIVE, scored(7, 1, withdrawn=END, title="The tunnel"), scored(8, 1, title="The ferry")]
     ranking = rank(stories, WEEK, SETTINGS, choices=pinned({7: 1, 8: 1, 77: None}), used=frozenset({8}))
