@@ -113,7 +113,7 @@ def reset(handler: BaseHTTPRequestHandler) -> None:
     ("answer", "words"),
     [
         (page(b"<html><body>Hello", Content_Type="text/html"), "HTML page"),
-        (page(b'{"a": 1}\n'), "JSON"),
+        (page(b'{"a": 1}\n'), "no column for title"),
         (page(b""), "empty"),
         (page(status=410), "gone for good"),
         (page(status=302, Location="/feed"), "redirects"),
@@ -148,7 +148,8 @@ def test_a_password_in_the_address_is_sent_and_never_shown(
 
 
 def test_a_wrong_type_is_found(check: Check, tmp_path: Path) -> None:
-    (tmp_path / "s.jsonl").write_text('{"id": 1, "title": "One", "url": "https://a.example/1"}\n')
+    line = '{"id": 1, "title": "One", "url": "https://a.example/1"}\n'
+    (tmp_path / "s.jsonl").write_text(line + line.replace("1", "2"))
     found = check(page(), url="s.jsonl", type="feed")
     assert found.type == "jsonl"
     assert found.error
