@@ -19,9 +19,8 @@ from digest.ranking.score import measure
 from digest.ranking.signals import Signal, earlier
 
 USUAL = 6 * 3600.0
-"""Where the window has no answer: six hours, or one turn of a slower source, which cannot know of less."""
-LONGEST_TURN = 24 * 3600.0
-"""A longer pause between two readings is no turn of a source, but all that somebody brought."""
+"""Where the window has no answer. Short: what nobody knows should not put a story before one that was read
+more."""
 LEAST = 30
 """So few stories with a rate at an earlier moment say nothing."""
 _PARTS = 7
@@ -41,7 +40,7 @@ def learned(pool: Sequence[Candidate], signal: Signal, window: Window) -> float:
         rates.append(rate)
         growths.append(growth)
     if len(rates) < LEAST:
-        return max(USUAL, min(signal.cadence, LONGEST_TURN))
+        return USUAL
     return min(math.fsum(growths) / math.fsum(rates), window.length.total_seconds())
 
 
