@@ -11,7 +11,7 @@ import click
 
 from digest.cli.documents import Rejects, opened
 from digest.cli.output import print_json, progress, say
-from digest.errors import DigestError, ImportFailed
+from digest.errors import DigestError, ImportFailed, UsageError
 from digest.importers.links import is_url
 from digest.importers.logs.formats import detect
 from digest.importers.table import unpacked
@@ -29,12 +29,12 @@ _UNKNOWN = 10
 
 def is_log(named: str) -> bool:
     """Whether a document is an access log, by its first lines. Standard input, which can be read but once, is
-    taken for one."""
+    taken for one. Raises `UsageError` where there is no such file."""
     if named == "-":
         return True
     paths = _paths(named)
     if not is_url(named) and not paths:
-        return False
+        raise UsageError(f"there is no file {named}", hint="Check its name; * and ? stand for more of it.")
     with opened(str(paths[0]) if paths else named) as found:
         try:
             return bool(detect(unpacked(found.stream).peek(_LOOKED_AT).split(b"\n")))

@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 from digest.app import App
 from digest.cli import signals
 from digest.config.settings import Newsletter, Settings, Signal
-from digest.errors import DigestError
+from digest.errors import DigestError, UsageError
 from digest.importers.logs.entry import Entry
 from digest.importers.logs.requests import OURS
 from digest.model import StoryDraft
@@ -112,6 +112,12 @@ def test_a_log_is_told_from_a_table_and_read_once(run: Run, app: App) -> None:
     again = run("import", "some.log")
     assert (again["logs"], again["unchanged"], again["lines"], again["new"]) == (0, 1, 0, 0)
     assert readers(app) == {"one": 3, "two": 2, "three": 0}
+
+
+def test_a_name_of_no_file_is_said_to_be_that(run: Run) -> None:
+    for name in ("nosuch.log", "nosuch*.log"):
+        with pytest.raises(UsageError, match=f"there is no file {re.escape(name)}"):
+            run("import", name)
 
 
 def test_the_days_are_those_of_the_site(run: Run, app: App) -> None:
