@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,10 @@ from digest.cli.story_import import import_
 if TYPE_CHECKING:
     from digest.app import App
     from digest.model import Story
+
+
+_BEGINNING = 400
+"""So many characters of a story's text are shown."""
 
 
 @click.group()
@@ -99,7 +104,8 @@ def _brief(story: Story) -> dict[str, Any]:
 @json_option
 @pass_app
 def show(app: App, story: str, as_json: bool) -> None:
-    """Show one story: what is kept of it, its earlier headings, and what was measured.
+    """Show one story: what is kept of it, its earlier headings, and what was measured; of its text the
+    beginning, with --json all.
 
     STORY is #ID as in the list, the source's own id, SOURCE:ID, or the story's address.
     """
@@ -159,7 +165,7 @@ def show(app: App, story: str, as_json: bool) -> None:
         ("picture", found.picture.url if found.picture else ""),
         ("its text", found.picture.alt if found.picture else ""),
         ("standfirst", found.standfirst),
-        ("body", plain(found.body)),
+        ("body", textwrap.shorten(plain(found.body), _BEGINNING, placeholder=" …")),
         *(("related", f"{link.title} <{link.url}>") for link in found.related),
         *(
             (

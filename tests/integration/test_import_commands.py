@@ -176,6 +176,15 @@ def test_times_without_zone_are_local(run: Run) -> None:
     assert document(run("stories", "show", "#1", "--json"))["published"] == "2026-07-01T11:00:00Z"
 
 
+def test_of_a_long_text_the_beginning_is_shown(run: Run) -> None:
+    Path("long.csv").write_text(f"id,title,url,body\n7,One,https://a.example/7,{'word ' * 1000}end\n")
+    run("stories", "import", "long.csv")
+    shown = run("stories", "show", "import:7").stdout
+    assert "word …" in shown
+    assert max(map(len, shown.splitlines())) < 500
+    assert document(run("stories", "show", "import:7", "--json"))["body"].endswith("end</p>")
+
+
 def test_stories_are_listed_by_date_and_section(run: Run) -> None:
     Path("s.csv").write_text(ROWS)
     run("stories", "import", "s.csv")
