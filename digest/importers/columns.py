@@ -142,13 +142,17 @@ def choose(
     return Columns(of, tuple(column for column in found if column not in used))
 
 
-def require(columns: Columns, fields: Sequence[str], found: Sequence[str], where: str) -> None:
-    """Raises `UsageError` naming the columns found when none of them is taken for one of `fields`."""
+def require(
+    columns: Columns, fields: Sequence[str], found: Sequence[str], where: str, *, nested: bool
+) -> None:
+    """Raises `UsageError` naming the columns found when none of them is taken for one of `fields`; `nested`:
+    they are the names in JSON objects."""
     for field in fields:
         if not columns.of.get(field):
             raise UsageError(
-                f"{where}: no column for {field}; found: {listed(found)}",
-                hint=f"The first line must name the columns. Say which one it is: --map {field}=COLUMN",
+                f"{where}: no {'name' if nested else 'column'} for {field}; found: {listed(found)}",
+                hint=("" if nested else "The first line must name the columns. ")
+                + f"Say which one it is: --map {field}={'NAME' if nested else 'COLUMN'}",
             )
 
 

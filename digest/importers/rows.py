@@ -62,9 +62,9 @@ def _columns(table: Table, how: Context) -> Columns:
             f"{how.name}: the first line is a row and names no columns: {shown}",
             hint="Name them in their order: --columns id,url,title,published",
         )
-    require(columns, ["title"], table.columns, how.name)
+    require(columns, ["title"], table.columns, how.name, nested=table.nested)
     if not columns.of["url"] and not how.link:
-        require(columns, ["external_id"], table.columns, how.name)
+        require(columns, ["external_id"], table.columns, how.name, nested=table.nested)
     measured = {figure.column.partition(".")[0] for figure in how.figures}
     _named(how, table)
     return replace(columns, unused=tuple(name for name in columns.unused if name not in measured))

@@ -56,7 +56,7 @@ def read_readings(
     by_rank = _RANKS if places else ()
     known = {**READING, "value": (*by_rank, normal(metric), *READING["value"])}
     columns = choose(table.columns, known, mapped or {}, nested=table.nested)
-    require(columns, ["story", "at", "value"], table.columns, name)
+    require(columns, ["story", "at", "value"], table.columns, name, nested=table.nested)
     # One column each: a reading is not put together from several guesses.
     chosen = Columns(
         {field: names if field in (mapped or {}) else names[:1] for field, names in columns.of.items()}, ()

@@ -113,7 +113,7 @@ def reset(handler: BaseHTTPRequestHandler) -> None:
     ("answer", "words"),
     [
         (page(b"<html><body>Hello", Content_Type="text/html"), "HTML page"),
-        (page(b'{"a": 1}\n'), "no column for title"),
+        (page(b'{"a": 1}\n'), "no name for title; found: a. Say which"),
         (page(b""), "empty"),
         (page(status=410), "gone for good"),
         (page(status=302, Location="/feed"), "redirects"),

@@ -103,7 +103,7 @@ def test_an_empty_list_is_told_and_no_fault() -> None:
 
 
 def test_a_document_without_stories_names_what_it_has() -> None:
-    with pytest.raises(UsageError, match=r"no column for title; found: error"):
+    with pytest.raises(UsageError, match=r"no name for title; found: error"):
         read({"error": "no such key"})
     for rubbish in ("[1]", "[{}]"):
         with pytest.raises(ImportFailed, match="JSON"):
