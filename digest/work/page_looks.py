@@ -44,11 +44,9 @@ class PageLooks:
         status, host = 0, urlsplit(url).hostname
         for _ in range(_HOPS + 1):
             internal = internal and urlsplit(url).hostname == host  # nothing leads from one to another inside
-            robots = self._permissions.of(url, internal=internal)
-            if robots is None:
-                return Looked(0, "not asked for: robots.txt of its server could not be had", silent=True)
-            if not robots.allows(url):
-                return Looked(0, "not asked for: robots.txt keeps it from programs")
+            why, silent = self._permissions.refusal(url, internal=internal)
+            if why:
+                return Looked(0, f"not asked for: {why}", silent=silent)
             try:
                 answer = self._ask(url, internal=internal)
             except ImportFailed as error:

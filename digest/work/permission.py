@@ -64,6 +64,14 @@ class Permissions:
             self._known[site] = (now + (_KEEP if robots is not None else _KEEP_TROUBLE), robots)
         return robots
 
+    def refusal(self, url: str, *, internal: bool = False) -> tuple[str, bool]:
+        """Why a page may not be asked for, "" when it may; and whether that is for want of an answer. Blocks
+        as `of` does."""
+        robots = self.of(url, internal=internal)
+        if robots is None:
+            return "robots.txt of its server could not be had", True
+        return "" if robots.allows(url) else "robots.txt keeps it from programs", False
+
 
 def permitted(
     get: FetchPage, permissions: Permissions, *, internal: bool = False
@@ -71,11 +79,9 @@ def permitted(
     """`get` for the pages that robots.txt leaves to programs; raises `ImportFailed` for all others, too."""
 
     def get_page(url: str) -> Fetched:
-        robots = permissions.of(url, internal=internal)
-        if robots is None:
-            raise ImportFailed(url, "robots.txt of its server could not be had")
-        if not robots.allows(url):
-            raise ImportFailed(url, "robots.txt keeps it from programs")
+        why, _ = permissions.refusal(url, internal=internal)
+        if why:
+            raise ImportFailed(url, why)
         return get(url, internal=internal)
 
     return get_page
