@@ -62,7 +62,8 @@ class Worker:
         self._sending: dict[int, threading.Thread] = {}
         self._alone = threading.Lock()
         self._said: dict[str, dt.datetime] = {}
-        self._pages = PageLooks(Permissions(desk.clock))
+        self._permissions = Permissions(desk.clock)
+        self._pages = PageLooks(self._permissions)
         # A relay that is down may be back in a minute; one that said no, such as for a daily quota, may count
         # each further attempt against us.
         self._unreached = Backoff(_MINUTE, 15 * _MINUTE)
@@ -145,6 +146,7 @@ class Worker:
             fetch=fetch,
             clock=desk.clock,
             place=desk.settings.path,
+            permissions=self._permissions,
         ):
             source_alerts.note(desk, polled, open_keys)
             if polled.error:
